@@ -1,0 +1,53 @@
+/* pgconn.h - one connection to PostgreSQL that comes back by itself.
+ * Owned by one thread.  Never blocks beyond the deadline it is given; never retries a statement on
+ * its own, because only the caller knows whether it may run twice. */
+#ifndef SHARED_PGCONN_H
+#define SHARED_PGCONN_H
+
+#include <libpq-fe.h>
+#include <stdint.h>
+
+/* A statement that is prepared on each new connection under its name. */
+struct pgconn_statement {
+	const char *name;
+	const char *sql;
+};
+
+struct pgconn;
+
+/* Gives a connection object that is not connected yet; NULL when out of memory.
+ * `conninfo` (libpq syntax; keepalives and target_session_attrs=read-write are added unless it
+ * names them) and `application_name` are copied.  `statements` (ends with a NULL name; may be NULL)
+ * is borrowed for life. `session_sql` (may be NULL, borrowed) runs first on each new connection:
+ * SET statement_timeout and the like. */
+struct pgconn *pgconn_new(const char *conninfo, const char *application_name,
+    const char *session_sql, const struct pgconn_statement *statements);
+void pgconn_free(struct pgconn *c); /* accepts NULL */
+
+/* True once connected and prepared.  If not connected, tries (at most `wait_ms`), but not before
+ * the back-off of the last failure is over: then it returns 0 at once. */
+int pgconn_ready(struct pgconn *c, int wait_ms);
+
+/* Runs a prepared statement with text parameters and waits at most `wait_ms`.  Gives the result, or
+ * NULL when the connection was lost or the deadline passed (the connection is then dropped, and
+ * whether the statement took effect is unknown).  A PGresult with an SQL error is given as it is.
+ * PQclear() it. */
+PGresult *pgconn_exec(
+    struct pgconn *c, const char *statement, int n_params, const char *const *params, int wait_ms);
+
+/* The same for SQL text without parameters. */
+PGresult *pgconn_query(struct pgconn *c, const char *sql, int wait_ms);
+
+/* Forget the connection: the next pgconn_ready() makes a new one. */
+void pgconn_drop(struct pgconn *c);
+
+/* The libpq connection while ready, else NULL: for its socket and its notifications. */
+PGconn *pgconn_raw(struct pgconn *c);
+
+/* Why the last try failed, one line, without the connection string; "" when nothing failed. */
+const char *pgconn_error(const struct pgconn *c);
+
+/* ms until pgconn_ready() would try again; 0 when it would try now or is connected. */
+int pgconn_retry_ms(const struct pgconn *c);
+
+#endif
