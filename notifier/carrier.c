@@ -1,0 +1,145 @@
+#include "notifier/carrier.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "notifier/conn.h"
+#include "notifier/loop.h"
+
+struct carrier {
+	struct loop_shared shared;
+	atomic_uint next_loop;
+	int n_running;
+	struct loop loops[];
+};
+
+/* --- what other threads post --- */
+
+/* A note that must not be forgotten: without it orders would be lost in silence. */
+static void
+must_post(struct loop *l, const struct note *note)
+{
+	if (!inbox_post(&l->inbox, note))
+		abort();
+}
+
+void
+carrier_post_stream(struct carrier *c, int64_t merchant, const char *epoch, int64_t top)
+{
+	struct note note = {.kind = NOTE_STREAM, .stream = {.merchant = merchant, .top = top}};
+
+	snprintf(note.stream.epoch, sizeof note.stream.epoch, "%s", epoch);
+	for (int i = 0; i < c->shared.options->n_loops; i++)
+		must_post(&c->loops[i], &note);
+}
+
+static void
+post_item(struct carrier *c, enum note_kind kind, struct item *it)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++)
+		must_post(&c->loops[i], &(struct note){.kind = kind, .item = item_hold(it)});
+}
+
+void
+carrier_post_item(struct carrier *c, struct item *it)
+{
+	post_item(c, NOTE_ITEM, it);
+}
+
+void
+carrier_post_item_to_all(struct carrier *c, struct item *it)
+{
+	post_item(c, NOTE_ITEM_TO_ALL, it);
+}
+
+void
+carrier_flush(struct carrier *c)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++)
+		inbox_wake(&c->loops[i].inbox);
+}
+
+void
+carrier_drain(struct carrier *c, int drain_ms)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++)
+		must_post(&c->loops[i], &(struct note){.kind = NOTE_DRAIN, .drain_ms = drain_ms});
+	carrier_flush(c);
+}
+
+bool
+carrier_adopt(struct carrier *c, const struct newcomer *newcomer)
+{
+	unsigned turn = atomic_fetch_add(&c->next_loop, 1);
+	struct loop *l = &c->loops[turn % (unsigned)c->shared.options->n_loops];
+	struct conn *conn =
+	    conn_new(newcomer->fd, newcomer->name, newcomer->kind, &newcomer->grant);
+
+	if (conn == NULL)
+		return false;
+	conn->address_key = newcomer->address_key;
+	if (outbox_put(&conn->outbox, newcomer->answer, newcomer->answer_len) &&
+	    inbox_post(&l->inbox, &(struct note){.kind = NOTE_ADOPT, .conn = conn})) {
+		inbox_wake(&l->inbox);
+		return true;
+	}
+	conn->fd = -1;
+	conn_free(conn);
+	return false;
+}
+
+/* --- start and stop --- */
+
+struct carrier *
+carrier_new(const struct carrier_options *options, const struct access *access,
+    const struct carrier_watch *watch, struct census *census, struct metrics *metrics)
+{
+	size_t n = (size_t)options->n_loops;
+	struct carrier *c = calloc(1, sizeof *c + n * sizeof c->loops[0]);
+	bool ok = true;
+
+	if (c == NULL)
+		return NULL;
+	c->shared = (struct loop_shared){options, access, watch, census, metrics};
+	for (size_t i = 0; i < n; i++)
+		ok = loop_init(&c->loops[i], &c->shared) && ok;
+	if (ok)
+		return c;
+	carrier_free(c);
+	return NULL;
+}
+
+void
+carrier_free(struct carrier *c)
+{
+	if (c == NULL)
+		return;
+	for (int i = 0; i < c->shared.options->n_loops; i++)
+		loop_fini(&c->loops[i]);
+	free(c);
+}
+
+bool
+carrier_start(struct carrier *c)
+{
+	for (; c->n_running < c->shared.options->n_loops; c->n_running++) {
+		struct loop *l = &c->loops[c->n_running];
+
+		if (pthread_create(&l->thread, NULL, loop_run, l) != 0)
+			return false;
+	}
+	return true;
+}
+
+void
+carrier_stop(struct carrier *c)
+{
+	for (int i = 0; i < c->n_running; i++) {
+		must_post(&c->loops[i], &(struct note){.kind = NOTE_STOP});
+		poller_wake(&c->loops[i].poller);
+	}
+	for (int i = 0; i < c->n_running; i++)
+		pthread_join(c->loops[i].thread, NULL);
+	c->n_running = 0;
+}

@@ -1,0 +1,68 @@
+/* carrier.h - the loops that own the terminals' sockets after the handshake.
+ *
+ * Each loop is a thread with its own poller, hub and timers; a terminal lives in one loop for all
+ * its life, so that nothing on the way of a delivery is locked.  Other threads reach a loop only
+ * through its inbox. */
+#ifndef NOTIFIER_CARRIER_H
+#define NOTIFIER_CARRIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "notifier/access.h"
+#include "notifier/census.h"
+#include "notifier/item.h"
+#include "notifier/metrics.h"
+#include "notifier/session.h"
+
+struct carrier_options {
+	int n_loops;
+	int heartbeat_s, slow_s, hello_s;
+};
+
+/* How the carrier asks for the events of a merchant; called in a loop's thread, must not block.
+ * Each watch is followed by carrier_post_stream(), sooner or later. */
+struct carrier_watch {
+	void *arg;
+	void (*watch)(void *arg, int64_t merchant);
+	void (*unwatch)(void *arg, int64_t merchant);
+};
+
+/* A socket whose handshake is done. */
+struct newcomer {
+	int fd;
+	const char *name; /* its sid */
+	enum session_kind kind;
+	struct grant grant;  /* what the request proved */
+	int64_t address_key; /* census_enter() was called with it: the carrier will leave */
+	const void *answer;  /* what it is to be sent first: the 101 */
+	size_t answer_len;
+};
+
+struct carrier;
+
+/* All is borrowed for the carrier's life.  NULL: out of memory or descriptors. */
+struct carrier *carrier_new(const struct carrier_options *options, const struct access *access,
+    const struct carrier_watch *watch, struct census *census, struct metrics *metrics);
+void carrier_free(struct carrier *c); /* accepts NULL; only when it does not run */
+
+bool carrier_start(struct carrier *c);
+/* Ends the loops; what is still connected is cut. */
+void carrier_stop(struct carrier *c);
+
+/* Any thread.  Takes the socket (and copies the rest); false: it could not, the socket stays the
+ * caller's. */
+bool carrier_adopt(struct carrier *c, const struct newcomer *newcomer);
+
+/* Any thread, though the order of what one thread posts is kept: see struct listener_sink.  Waits
+ * where a loop is far behind. */
+void carrier_post_stream(struct carrier *c, int64_t merchant, const char *epoch, int64_t top);
+void carrier_post_item(struct carrier *c, struct item *it);
+void carrier_post_item_to_all(struct carrier *c, struct item *it);
+void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */
+
+/* Says goodbye (4003) to every terminal, spread evenly over drain_ms. */
+void carrier_drain(struct carrier *c, int drain_ms);
+
+#endif

@@ -1,0 +1,207 @@
+#include "notifier/conn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum {
+	SEND_PIECES = 64,   /* iovecs of one call */
+	SEND_BYTES = 65536, /* of one call: one terminal is not to keep the others waiting */
+	LAST_WORDS_BUFFER = 1 << 20, /* socket buffer while closing */
+};
+
+struct conn *
+conn_new(int fd, const char *name, enum session_kind kind, const struct grant *grant)
+{
+	struct conn *c = calloc(1, sizeof *c + strlen(name) + 1);
+
+	if (c == NULL)
+		return NULL;
+	c->fd = fd;
+	strcpy(c->name, name);
+	session_init(&c->session, kind, grant);
+	frame_reader_init(&c->reader, session_keep(&c->session));
+	return c;
+}
+
+void
+conn_free(struct conn *c)
+{
+	frame_reader_fini(&c->reader);
+	outbox_clear(&c->outbox);
+	item_release(c->partial);
+	close(c->fd);
+	free(c);
+}
+
+enum conn_status
+conn_receive(struct conn *c, uint8_t *buffer, size_t size, size_t *n)
+{
+	ssize_t got = read(c->fd, buffer, size);
+
+	*n = got > 0 ? (size_t)got : 0;
+	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
+		return CONN_OK;
+	return CONN_GONE;
+}
+
+bool
+conn_is_blocked(const struct conn *c)
+{
+	return c->blocked_since_ms != 0;
+}
+
+/* --- sending --- */
+
+struct pieces {
+	struct iovec iov[SEND_PIECES];
+	size_t n, bytes;
+};
+
+static bool
+add_piece(struct pieces *p, const uint8_t *bytes, size_t len)
+{
+	if (len == 0)
+		return true;
+	if (p->n == SEND_PIECES || p->bytes >= SEND_BYTES)
+		return false;
+	p->iov[p->n++] = (struct iovec){(void *)(uintptr_t)bytes, len};
+	p->bytes += len;
+	return true;
+}
+
+static void
+gather(const struct conn *c, bool with_items, struct pieces *p)
+{
+	enum wire wire = (enum wire)c->member.wire;
+	size_t len;
+
+	p->n = p->bytes = 0;
+	if (c->partial != NULL) {
+		const uint8_t *bytes = item_wire(c->partial, wire, &len);
+
+		add_piece(p, bytes + c->partial_sent, len - c->partial_sent);
+	}
+	add_piece(p, outbox_bytes(&c->outbox), outbox_len(&c->outbox));
+	if (!with_items)
+		return;
+	for (uint64_t i = 0, n = member_n_ahead(&c->member); i < n; i++) {
+		const uint8_t *bytes = item_wire(member_item(&c->member, i), wire, &len);
+
+		if (!add_piece(p, bytes, len))
+			break;
+	}
+}
+
+static size_t
+smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Marks `sent` bytes of what gather() laid out as gone. */
+static void
+settle(struct conn *c, bool with_items, size_t sent, int64_t *n_delivered)
+{
+	enum wire wire = (enum wire)c->member.wire;
+	size_t len, n;
+
+	if (c->partial != NULL) {
+		item_wire(c->partial, wire, &len);
+		n = smaller(sent, len - c->partial_sent);
+		c->partial_sent += (uint32_t)n;
+		sent -= n;
+		if (c->partial_sent < len)
+			return;
+		item_release(c->partial);
+		c->partial = NULL;
+		(*n_delivered)++;
+	}
+	n = smaller(sent, outbox_len(&c->outbox));
+	outbox_drop(&c->outbox, n);
+	sent -= n;
+	if (!with_items || outbox_len(&c->outbox) > 0)
+		return;
+	while (member_n_ahead(&c->member) > 0) {
+		const struct item *it = member_item(&c->member, 0);
+
+		item_wire(it, wire, &len);
+		if (len > 0 && sent == 0)
+			return; /* the next one has not begun */
+		c->member.pos++;
+		if (sent < len) {
+			/* Begun, not ended: the ring may drop it, we may not. */
+			c->partial = item_hold((struct item *)(uintptr_t)it);
+			c->partial_sent = (uint32_t)sent;
+			return;
+		}
+		sent -= len;
+		*n_delivered += len > 0;
+	}
+}
+
+enum conn_status
+conn_send(struct conn *c, int64_t now_ms, bool with_items, int64_t *n_delivered)
+{
+	for (;;) {
+		struct pieces pieces;
+		struct msghdr message = {.msg_iov = pieces.iov};
+		ssize_t sent;
+
+		gather(c, with_items, &pieces);
+		if (pieces.n == 0) {
+			settle(c, with_items, 0, n_delivered); /* steps over what is not for it */
+			c->blocked_since_ms = 0;
+			return CONN_OK;
+		}
+		message.msg_iovlen = pieces.n;
+		sent = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
+			continue;
+		if (sent < 0 && errno != EAGAIN)
+			return CONN_GONE;
+		if (sent > 0) {
+			settle(c, with_items, (size_t)sent, n_delivered);
+			c->blocked_since_ms = 0;
+		}
+		if (sent < (ssize_t)pieces.bytes) {
+			if (c->blocked_since_ms == 0)
+				c->blocked_since_ms = now_ms;
+			return CONN_OK;
+		}
+	}
+}
+
+/* --- ending --- */
+
+void
+conn_close(struct conn *c, enum close_code code)
+{
+	int room = LAST_WORDS_BUFFER;
+
+	if (c->is_closing)
+		return;
+	c->is_closing = true;
+	/* Both may fail; then the peer sees the connection end without a reason. */
+	if (conn_is_blocked(c))
+		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+	(void)outbox_put_close(&c->outbox, code);
+}
+
+void
+conn_shut(struct conn *c)
+{
+	shutdown(c->fd, SHUT_WR);
+	c->is_shut = true;
+}
+
+void
+conn_abort(struct conn *c)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}

@@ -1,0 +1,69 @@
+/* conn.h - one terminal's socket: what came in becomes messages, what waits goes out in one call.
+ * Belongs to one carrier loop.  Never blocks; knows nothing of epoll and timers beyond carrying
+ * their hooks. */
+#ifndef NOTIFIER_CONN_H
+#define NOTIFIER_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "notifier/frame.h"
+#include "notifier/hub.h"
+#include "notifier/outbox.h"
+#include "notifier/session.h"
+#include "notifier/wheel.h"
+
+struct conn {
+	struct wheel_timer timer; /* the carrier's */
+	struct conn *prev, *next; /* the carrier's list */
+	struct member member;
+	struct session session;
+	struct frame_reader reader;
+	struct outbox outbox;
+	struct item *partial;  /* sent in part: must be finished before anything else; owned */
+	uint32_t partial_sent; /* bytes of it */
+	int fd;
+	int64_t address_key; /* census */
+	int64_t next_beat_ms;
+	int64_t blocked_since_ms;  /* the socket has taken nothing since; 0: it is not full */
+	int64_t deadline_ms;       /* 0: none.  Of the hello, of a drain, of the end of a close */
+	uint16_t deadline_code;    /* enum close_code: what it closes with */
+	uint8_t n_unanswered;      /* heartbeats since anything was heard */
+	bool is_closing;           /* the close frame is in the outbox or out: no more events */
+	bool is_shut;              /* our half is shut down */
+	bool wants_write, is_deaf; /* what the poller was told: awaits room; does not read */
+	char name[];               /* the sid */
+};
+
+enum conn_status {
+	CONN_OK,
+	CONN_GONE, /* the peer went away, or the socket failed: nothing more can be said */
+};
+
+/* Takes the socket.  NULL: out of memory (the socket stays the caller's). */
+struct conn *conn_new(int fd, const char *name, enum session_kind kind, const struct grant *grant);
+void conn_free(struct conn *c); /* closes the socket */
+
+/* Reads once into `buffer` (shared by a loop's connections); *n is what came, 0 when nothing. */
+enum conn_status conn_receive(struct conn *c, uint8_t *buffer, size_t size, size_t *n);
+
+/* Sends all that waits and that the socket takes: a started item, the outbox, then, when
+ * `with_items`, what is ahead of the member in its ring.  Adds to *n_delivered for each item that
+ * went out whole. */
+enum conn_status conn_send(struct conn *c, int64_t now_ms, bool with_items, int64_t *n_delivered);
+
+/* True when it has bytes that the socket did not take. */
+bool conn_is_blocked(const struct conn *c);
+
+/* Says goodbye: the close frame goes out as the last one.  Makes the socket's buffer larger so
+ * that it fits even where the peer reads nothing now. */
+void conn_close(struct conn *c, enum close_code code);
+
+/* Once all is sent: shuts our half down. */
+void conn_shut(struct conn *c);
+
+/* The socket is to vanish without lingering: what the kernel still holds for it is dropped. */
+void conn_abort(struct conn *c);
+
+#endif

@@ -1,0 +1,515 @@
+#include "notifier/door.h"
+
+#include <arpa/inet.h>
+#include <civetweb.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "notifier/handover.h"
+#include "notifier/handshake.h"
+#include "shared/log.h"
+
+enum { CONSOLE_NAME_MAX = 64, BODY_PIECES_MAX = 16, SELF_TEST_MS = 5000 };
+
+struct door {
+	struct mg_context *civetweb;
+	const struct door_options *options;
+	const struct access *access;
+	struct carrier *carrier;
+	const struct door_answers *answers;
+	struct census *census;
+	struct metrics *metrics;
+	struct gate *gate;
+	struct handover handover;
+	char self_test_path[40]; /* nobody else can guess it */
+	atomic_int self_test_fd;
+};
+
+/* --- answers --- */
+
+static void
+reply_with(struct mg_connection *mg, int status, const char *headers, const char *body, size_t len)
+{
+	const struct mg_request_info *info = mg_get_request_info(mg);
+
+	/* Not civetweb's helper for errors: 1.15's sends no status line on upgrade requests. */
+	mg_printf(mg, "HTTP/1.1 %d %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
+	    status, mg_get_response_code_text(mg, status), headers, len);
+	if (strcmp(info->request_method, "HEAD") != 0)
+		mg_write(mg, body, len);
+}
+
+/* What has come of a body that nobody will read is taken out of the socket: closing over it would
+ * reset the connection, and the client might never see the answer. */
+static void
+drop_arrived_body(void)
+{
+	char bytes[4096];
+
+	for (int i = 0; i < BODY_PIECES_MAX; i++) {
+		if (recv(gate_last_descriptor(), bytes, sizeof bytes, MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+static int
+reply(struct mg_connection *mg, int status, const char *headers, const char *text)
+{
+	char all[256];
+
+	snprintf(all, sizeof all,
+	    "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n%s",
+	    headers);
+	reply_with(mg, status, all, text, strlen(text));
+	drop_arrived_body();
+	return status;
+}
+
+static enum metric
+metric_of(int status)
+{
+	switch (status) {
+	case 401: return METRIC_REFUSED_UNAUTHORIZED;
+	case 403: return METRIC_REFUSED_FORBIDDEN;
+	case 404: return METRIC_REFUSED_NOT_FOUND;
+	case 503: return METRIC_REFUSED_CAPACITY;
+	default: return METRIC_REFUSED_BAD_REQUEST;
+	}
+}
+
+static int
+refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
+{
+	const char *headers = status == 405   ? "Allow: GET, HEAD\r\n"
+	                      : status == 401 ? "WWW-Authenticate: Bearer\r\n"
+	                      : status == 426
+	                          ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+	                      : status == 503 ? "Retry-After: 5\r\n"
+	                                      : "";
+	char text[200];
+
+	metrics_add(d->metrics, metric_of(status), 1);
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("refused: status=%d peer=%s reason=\"%s\"", status,
+		    mg_get_request_info(mg)->remote_addr, reason);
+	snprintf(text, sizeof text, "%s\n", reason);
+	return reply(mg, status, headers, text);
+}
+
+/* --- routes --- */
+
+/* One request on its way through the door. */
+struct visit {
+	struct door *door;
+	struct mg_connection *mg;
+	struct request request;
+};
+
+static int
+serve_health(struct visit *v)
+{
+	return reply(v->mg, 200, "", "ok\n");
+}
+
+static int
+serve_readiness(struct visit *v)
+{
+	const struct door_answers *answers = v->door->answers;
+
+	if (answers->is_ready(answers->arg))
+		return reply(v->mg, 200, "", "ready\n");
+	return reply(v->mg, 503, "Retry-After: 1\r\n", "not listening to the database\n");
+}
+
+static int
+serve_metrics(struct visit *v)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return reply(v->mg, 500, "", "out of memory\n");
+	metrics_write(v->door->metrics, out);
+	if (fclose(out) == 0)
+		reply_with(v->mg, 200, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
+		    text, len);
+	free(text);
+	return 200;
+}
+
+static int
+redirect_to_console(struct visit *v)
+{
+	char headers[512];
+	const char *query = v->request.query;
+
+	snprintf(headers, sizeof headers, "Location: /console/%s%.400s\r\n",
+	    query != NULL ? "?" : "", query != NULL ? query : "");
+	return reply(v->mg, 302, strpbrk(headers, "\n") == strrchr(headers, '\n') ? headers : "",
+	    "see /console/\n");
+}
+
+/* Files lie flat in one directory: no name can lead out of it. */
+static int
+serve_console(struct visit *v)
+{
+	static const char headers[] =
+	    "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:;"
+	    " frame-ancestors 'none'\r\n"
+	    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+	    "Cache-Control: no-cache\r\n";
+	const char *name = v->request.path + strlen("/console/");
+	char path[4096];
+
+	if (*name == '\0')
+		name = "index.html";
+	if (*name == '.' || strlen(name) > CONSOLE_NAME_MAX ||
+	    name[strspn(
+		name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] != '\0')
+		return refuse(v->door, v->mg, 404, "there is no such file");
+	snprintf(path, sizeof path, "%s/%s", v->door->options->console_dir, name);
+	if (access(path, R_OK) != 0)
+		return refuse(v->door, v->mg, 404, "there is no such file");
+	mg_send_mime_file2(v->mg, path, NULL, headers);
+	return 200;
+}
+
+/* The socket of this visit, taken from civetweb; -1 when it cannot be had. */
+static int
+take_socket(struct visit *v)
+{
+	const struct mg_request_info *info = mg_get_request_info(v->mg);
+	int fd = handover_find(info->remote_addr, info->remote_port, info->server_port);
+
+	return fd < 0 ? -1 : handover_take(&v->door->handover, fd);
+}
+
+/* The handshake is good: the rest of this connection's life is the carrier's. */
+static int
+hand_over(
+    struct visit *v, const struct handshake *h, const struct grant *grant, int64_t address_key)
+{
+	char answer[HANDSHAKE_ANSWER_MAX];
+	struct newcomer newcomer = {
+	    .name = h->sid,
+	    .kind = h->is_v1 ? SESSION_V1 : SESSION_PLAIN,
+	    .grant = *grant,
+	    .address_key = address_key,
+	    .answer = answer,
+	    .answer_len = handshake_answer(&v->request, h, answer, sizeof answer),
+	};
+
+	newcomer.fd = newcomer.answer_len > 0 ? take_socket(v) : -1;
+	if (newcomer.fd < 0)
+		return 503;
+	if (carrier_adopt(v->door->carrier, &newcomer))
+		return 101;
+	close(newcomer
+		  .fd); /* nothing was said yet, and civetweb has lost it: the client reconnects */
+	return 101;
+}
+
+static int
+serve_websocket(struct visit *v)
+{
+	struct door *d = v->door;
+	struct handshake handshake;
+	struct grant grant = {0};
+	char address[64];
+	const char *reason = "";
+	int64_t key;
+	int status = handshake_check(&v->request, &handshake, &reason);
+	enum token_status proof;
+
+	if (status != 101)
+		return refuse(d, v->mg, status, reason);
+	proof = access_by_request(d->access, &v->request, (int64_t)time(NULL), &grant);
+	/* A browser cannot see the status of a refused handshake: v1 hears it after its hello. */
+	if (proof != TOKEN_OK && !handshake.is_v1)
+		return refuse(d, v->mg, 401,
+		    proof == TOKEN_EXPIRED ? "the token has expired" : "a valid token is needed");
+	request_client_address(&v->request, d->access->trusted_proxy, address, sizeof address);
+	key = census_address_key(address);
+	if (!census_enter(d->census, key))
+		return refuse(d, v->mg, 503, "too many connections");
+	status = hand_over(v, &handshake, &grant, key);
+	if (status == 101)
+		return status;
+	census_leave(d->census, key);
+	return refuse(d, v->mg, status, "the connection could not be taken over");
+}
+
+static int
+serve_self_test(struct visit *v)
+{
+	struct door *d = v->door;
+	int expected = -1, fd;
+
+	if (strcmp(v->request.path, d->self_test_path) != 0)
+		return refuse(d, v->mg, 404, "there is nothing here");
+	fd = take_socket(v);
+	if (fd >= 0 && !atomic_compare_exchange_strong(&d->self_test_fd, &expected, fd))
+		close(fd);
+	return fd >= 0 ? 200 : refuse(d, v->mg, 503, "no hand-over");
+}
+
+static const struct route {
+	const char *path;
+	bool is_prefix;  /* what follows the path belongs to the route too */
+	bool any_method; /* the route judges the method itself */
+	int (*serve)(struct visit *v);
+} routes[] = {
+    {"/ws/", true, true, serve_websocket},
+    {"/console/", true, false, serve_console},
+    {"/console", false, false, redirect_to_console},
+    {"/", false, false, redirect_to_console},
+    {"/healthz", false, false, serve_health},
+    {"/readyz", false, false, serve_readiness},
+    {"/metrics", false, false, serve_metrics},
+    {"/self-test/", true, false, serve_self_test},
+};
+
+static const struct route *
+find_route(const char *path)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+		const struct route *r = &routes[i];
+
+		if (r->is_prefix ? strncmp(path, r->path, strlen(r->path)) == 0
+				 : strcmp(path, r->path) == 0)
+			return r;
+	}
+	return NULL;
+}
+
+/* civetweb calls this for every request it could read; whatever it is, it ends here. */
+static int
+begin_request(struct mg_connection *mg)
+{
+	const struct mg_request_info *info = mg_get_request_info(mg);
+	struct visit v = {
+	    .door = info->user_data,
+	    .mg = mg,
+	    .request =
+		{
+		    .method = info->request_method,
+		    .version = info->http_version,
+		    .path = info->local_uri,
+		    .query = info->query_string,
+		    .peer = info->remote_addr,
+		},
+	};
+	const struct route *route = find_route(v.request.path);
+	const char *refusal;
+
+	for (int i = 0; i < info->num_headers && i < REQUEST_HEADERS_MAX; i++) {
+		v.request.headers[i].name = info->http_headers[i].name;
+		v.request.headers[i].value = info->http_headers[i].value;
+		v.request.n_headers++;
+	}
+	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
+	mg_disable_connection_keep_alive(mg);
+	refusal = access_refusal(v.door->access, &v.request);
+	if (refusal != NULL)
+		return refuse(v.door, mg, 403, refusal);
+	if (route == NULL)
+		return refuse(v.door, mg, 404, "there is nothing here");
+	if (!route->any_method && strcmp(v.request.method, "GET") != 0 &&
+	    strcmp(v.request.method, "HEAD") != 0)
+		return refuse(v.door, mg, 405, "only GET and HEAD");
+	return route->serve(&v);
+}
+
+static int
+log_message(const struct mg_connection *mg, const char *message)
+{
+	char text[300];
+
+	(void)mg;
+	log_debug("civetweb: \"%s\"", log_escape(text, sizeof text, message, strlen(message)));
+	return 1;
+}
+
+/* --- opening and closing --- */
+
+static struct mg_context *
+start_civetweb(struct door *d)
+{
+	static const struct mg_callbacks callbacks = {
+	    .begin_request = begin_request,
+	    .log_message = log_message,
+	};
+	char n_threads[12];
+	const char *options[] = {
+	    "listening_ports",
+	    d->options->listen,
+	    "num_threads",
+	    n_threads,
+	    "connection_queue",
+	    "256",
+	    "listen_backlog",
+	    "4096",
+	    "tcp_nodelay",
+	    "1",
+	    "request_timeout_ms",
+	    "3000",
+	    "enable_keep_alive",
+	    "no",
+	    "max_request_size",
+	    "8192",
+	    "enable_directory_listing",
+	    "no",
+	    "enable_auth_domain_check",
+	    "no",
+	    NULL,
+	};
+
+	snprintf(n_threads, sizeof n_threads, "%d", d->options->n_threads);
+	return mg_start(&callbacks, d, options);
+}
+
+static bool
+choose_self_test_path(struct door *d)
+{
+	uint64_t nonce;
+
+	if (getrandom(&nonce, sizeof nonce, 0) != sizeof nonce)
+		return false;
+	snprintf(d->self_test_path, sizeof d->self_test_path, "/self-test/%016" PRIx64, nonce);
+	return true;
+}
+
+struct door *
+door_open(const struct door_options *options, const struct access *access, struct carrier *carrier,
+    const struct door_answers *answers, struct census *census, struct metrics *metrics,
+    const char **reason)
+{
+	struct door *d = calloc(1, sizeof *d);
+
+	*reason = "out of memory or descriptors";
+	if (d == NULL)
+		return NULL;
+	d->options = options;
+	d->access = access;
+	d->carrier = carrier;
+	d->answers = answers;
+	d->census = census;
+	d->metrics = metrics;
+	atomic_init(&d->self_test_fd, -1);
+	if (!choose_self_test_path(d) || !handover_init(&d->handover))
+		goto failed;
+	d->gate = gate_new(&options->gate, census, metrics);
+	if (d->gate == NULL)
+		goto failed;
+	mg_init_library(0);
+	*reason = "cannot listen: is the address right, and the port free?";
+	d->civetweb = start_civetweb(d);
+	if (d->civetweb == NULL)
+		goto failed;
+	*reason = "this civetweb does not call our listen(): another build than the program needs";
+	if (!gate_start(d->gate))
+		goto failed;
+	return d;
+failed:
+	door_close(d);
+	return NULL;
+}
+
+/* The client's side of the self-test: sends the request, gives the connected socket or -1. */
+static int
+self_test_connect(const struct door *d)
+{
+	struct sockaddr_storage to;
+	socklen_t len = gate_address(d->gate, &to);
+	int fd = len == 0 ? -1 : socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&to, len) == 0 &&
+	    dprintf(fd, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\nbehind", d->self_test_path) > 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Reads exactly n bytes within the time; false when they do not come. */
+static bool
+read_exactly(int fd, char *bytes, size_t n)
+{
+	for (size_t at = 0; at < n;) {
+		struct pollfd wait = {.fd = fd, .events = POLLIN};
+		ssize_t got = poll(&wait, 1, SELF_TEST_MS) == 1 ? read(fd, bytes + at, n - at) : -1;
+
+		if (got <= 0)
+			return false;
+		at += (size_t)got;
+	}
+	return true;
+}
+
+/* What must hold of the socket that came over: it is alive both ways after civetweb has closed
+ * its number, and what was sent behind the header is still in it. */
+static const char *
+self_test_talk(int client, int taken)
+{
+	char bytes[6];
+
+	if (!read_exactly(taken, bytes, 6) || memcmp(bytes, "behind", 6) != 0)
+		return "what follows a request header does not stay in the socket";
+	if (write(taken, "over", 4) != 4 || !read_exactly(client, bytes, 4) ||
+	    memcmp(bytes, "over", 4) != 0)
+		return "the socket does not outlive civetweb's close()";
+	return NULL;
+}
+
+const char *
+door_self_test(struct door *d)
+{
+	const char *reason = "no hand-over within 5 s";
+	int client, taken = -1;
+
+	client = self_test_connect(d);
+	if (client < 0)
+		return "cannot connect to its own port";
+	for (int waited_ms = 0; taken < 0 && waited_ms < SELF_TEST_MS; waited_ms += 5) {
+		poll(NULL, 0, 5);
+		taken = atomic_load(&d->self_test_fd);
+	}
+	if (taken >= 0)
+		reason = self_test_talk(client, taken);
+	if (taken >= 0)
+		close(taken);
+	close(client);
+	return reason;
+}
+
+void
+door_shut(struct door *d)
+{
+	gate_stop(d->gate);
+}
+
+void
+door_close(struct door *d)
+{
+	if (d == NULL)
+		return;
+	if (d->gate != NULL)
+		gate_stop(d->gate);
+	if (d->civetweb != NULL)
+		mg_stop(d->civetweb);
+	gate_free(d->gate);
+	handover_fini(&d->handover);
+	free(d);
+}

@@ -1,0 +1,53 @@
+/* gate.h - stands between the network and civetweb: a socket reaches civetweb only once its whole
+ * request header has arrived, so no worker of civetweb ever waits for a slow or silent client.
+ *
+ * civetweb has no such hook.  What is exact is to define listen(), accept() and recv() in our own
+ * executable: civetweb's calls then come to us, do the system call, and know more.  recv() tells
+ * which descriptor a worker reads (civetweb has no call for that either) and gives civetweb the
+ * header alone: what a client sent behind it stays in the socket for whoever owns it next.
+ *
+ * For that reason there is one gate per process, and it is reached through a pointer that no
+ * function could be given. */
+#ifndef NOTIFIER_GATE_H
+#define NOTIFIER_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "notifier/census.h"
+#include "notifier/metrics.h"
+
+enum {
+	GATE_HEADER_MAX = 8191,         /* bytes of a request header */
+	GATE_HEADER_MS = 3000,          /* for all of it to arrive */
+	GATE_PENDING_PER_ADDRESS = 128, /* loopback excepted */
+};
+
+struct gate_options {
+	int max_pending;     /* sockets whose header is awaited; beyond, the oldest is dropped */
+	int max_descriptors; /* of the process: sessions and pending ones stay below */
+};
+
+struct gate;
+
+/* Borrows all.  From now on the listen() of civetweb is noted.  NULL: out of memory or descriptors.
+ */
+struct gate *gate_new(
+    const struct gate_options *options, struct census *sessions, struct metrics *metrics);
+
+/* Takes over the listening sockets that civetweb opened since.  False: it opened none (then this
+ * civetweb does not call our listen()), or no thread could be made. */
+bool gate_start(struct gate *g);
+
+/* Where the first of the ports can be reached from this machine.  Gives the length of *address. */
+socklen_t gate_address(const struct gate *g, struct sockaddr_storage *address);
+
+/* Accepts nothing more: the ports are closed.  What is pending is dropped. */
+void gate_stop(struct gate *g);
+void gate_free(struct gate *g); /* after civetweb has ended; accepts NULL */
+
+/* The descriptor that this thread's last recv() read from, or -1. */
+int gate_last_descriptor(void);
+
+#endif

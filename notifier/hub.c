@@ -1,0 +1,371 @@
+#include "notifier/hub.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "notifier/idmap.h"
+
+struct room {
+	int64_t merchant;
+	int64_t top;
+	char epoch[HUB_EPOCH_MAX + 1];
+	bool is_known, is_dirty;
+	struct item **ring; /* item number n is at ring[n % ring_room] */
+	uint32_t ring_room; /* a power of two, or 0 */
+	uint64_t first, end;
+	size_t ring_bytes;
+	struct member *members;
+	size_t n_members;
+	int64_t empty_since_ms;
+	struct room *older, *newer; /* by last publication; only while its ring holds items */
+	struct room *prev_empty, *next_empty; /* by the time it became empty */
+	struct room *next_dirty;
+};
+
+struct hub {
+	struct idmap rooms;
+	size_t bytes; /* in all rings */
+	struct room *oldest, *newest;
+	struct room *first_empty, *last_empty;
+	struct room *first_dirty, *last_dirty;
+};
+
+struct hub *
+hub_new(void)
+{
+	struct hub *h = calloc(1, sizeof *h);
+
+	if (h != NULL)
+		idmap_init(&h->rooms);
+	return h;
+}
+
+/* --- the order of rooms by last publication --- */
+
+static void
+age_unlink(struct hub *h, struct room *r)
+{
+	*(r->older ? &r->older->newer : &h->oldest) = r->newer;
+	*(r->newer ? &r->newer->older : &h->newest) = r->older;
+	r->older = r->newer = NULL;
+}
+
+static void
+age_append(struct hub *h, struct room *r)
+{
+	r->older = h->newest;
+	*(h->newest ? &h->newest->newer : &h->oldest) = r;
+	h->newest = r;
+}
+
+/* --- the order of rooms that wait to expire --- */
+
+static void
+empty_unlink(struct hub *h, struct room *r)
+{
+	*(r->prev_empty ? &r->prev_empty->next_empty : &h->first_empty) = r->next_empty;
+	*(r->next_empty ? &r->next_empty->prev_empty : &h->last_empty) = r->prev_empty;
+	r->prev_empty = r->next_empty = NULL;
+}
+
+static void
+empty_append(struct hub *h, struct room *r)
+{
+	r->prev_empty = h->last_empty;
+	*(h->last_empty ? &h->last_empty->next_empty : &h->first_empty) = r;
+	h->last_empty = r;
+}
+
+/* --- rings --- */
+
+static void
+drop_first(struct hub *h, struct room *r)
+{
+	struct item *it = r->ring[r->first % r->ring_room];
+
+	r->ring_bytes -= item_size(it);
+	h->bytes -= item_size(it);
+	item_release(it);
+	r->first++;
+}
+
+static void
+clear_ring(struct hub *h, struct room *r)
+{
+	if (r->first != r->end)
+		age_unlink(h, r);
+	while (r->first != r->end)
+		drop_first(h, r);
+	free(r->ring);
+	r->ring = NULL;
+	r->ring_room = 0;
+}
+
+static bool
+grow_ring(struct room *r)
+{
+	uint32_t room = r->ring_room == 0 ? 4 : r->ring_room * 2;
+	struct item **ring = malloc(room * sizeof *ring);
+
+	if (ring == NULL)
+		return false;
+	for (uint64_t n = r->first; n != r->end; n++)
+		ring[n % room] = r->ring[n % r->ring_room];
+	free(r->ring);
+	r->ring = ring;
+	r->ring_room = room;
+	return true;
+}
+
+/* Makes place for an item of that size within the bounds of the room and of the hub. */
+static void
+make_place(struct hub *h, struct room *r, size_t size)
+{
+	bool had_items = r->first != r->end;
+
+	while (r->first != r->end &&
+	       (r->end - r->first >= HUB_RING_ITEMS || r->ring_bytes + size > HUB_RING_BYTES))
+		drop_first(h, r);
+	if (had_items && r->first == r->end)
+		age_unlink(h, r);
+	while (h->bytes + size > HUB_TOTAL_BYTES && h->oldest != NULL)
+		clear_ring(h, h->oldest);
+}
+
+static void
+mark_dirty(struct hub *h, struct room *r)
+{
+	if (r->is_dirty)
+		return;
+	r->is_dirty = true;
+	r->next_dirty = NULL;
+	*(h->last_dirty ? &h->last_dirty->next_dirty : &h->first_dirty) = r;
+	h->last_dirty = r;
+}
+
+static void
+push(struct hub *h, struct room *r, struct item *it)
+{
+	make_place(h, r, item_size(it));
+	if (r->end - r->first == r->ring_room && !grow_ring(r)) {
+		/* Out of memory: the item cannot be kept, so all who have not reached it are lost
+		 * to the ring and resume from the database. */
+		clear_ring(h, r);
+		r->first = ++r->end;
+		mark_dirty(h, r);
+		return;
+	}
+	if (r->first != r->end)
+		age_unlink(h, r);
+	r->ring[r->end++ % r->ring_room] = item_hold(it);
+	r->ring_bytes += item_size(it);
+	h->bytes += item_size(it);
+	age_append(h, r);
+	mark_dirty(h, r);
+}
+
+struct room *
+hub_publish(struct hub *h, struct item *it)
+{
+	struct room *r = idmap_get(&h->rooms, item_merchant(it));
+
+	if (r == NULL)
+		return NULL;
+	if (item_seq(it) != 0) {
+		if (item_seq(it) <= r->top)
+			return NULL; /* never a repeat */
+		r->top = item_seq(it);
+	}
+	push(h, r, it);
+	return r;
+}
+
+void
+hub_publish_to_all(struct hub *h, struct item *it)
+{
+	size_t at = 0;
+	struct room *r;
+
+	while ((r = idmap_next(&h->rooms, &at)) != NULL)
+		push(h, r, it);
+}
+
+struct room *
+hub_next_dirty(struct hub *h)
+{
+	struct room *r = h->first_dirty;
+
+	if (r == NULL)
+		return NULL;
+	h->first_dirty = r->next_dirty;
+	if (h->first_dirty == NULL)
+		h->last_dirty = NULL;
+	r->is_dirty = false;
+	return r;
+}
+
+/* --- rooms and members --- */
+
+static void
+free_room(struct hub *h, struct room *r)
+{
+	assert(r->members == NULL && !r->is_dirty);
+	clear_ring(h, r);
+	idmap_remove(&h->rooms, r->merchant);
+	free(r);
+}
+
+void
+hub_free(struct hub *h)
+{
+	size_t at = 0;
+	struct room *r;
+
+	if (h == NULL)
+		return;
+	while (hub_next_dirty(h) != NULL)
+		;
+	while ((r = idmap_next(&h->rooms, &at)) != NULL) {
+		free_room(h, r);
+		at = 0;
+	}
+	idmap_fini(&h->rooms);
+	free(h);
+}
+
+static struct room *
+make_room(struct hub *h, int64_t merchant)
+{
+	struct room *r = calloc(1, sizeof *r);
+
+	if (r == NULL)
+		return NULL;
+	r->merchant = merchant;
+	if (!idmap_put(&h->rooms, merchant, r)) {
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+bool
+hub_join(struct hub *h, struct member *m, int64_t merchant, enum wire wire, bool *is_new)
+{
+	struct room *r = idmap_get(&h->rooms, merchant);
+
+	*is_new = r == NULL;
+	if (r == NULL)
+		r = make_room(h, merchant);
+	else if (r->members == NULL)
+		empty_unlink(h, r);
+	if (r == NULL)
+		return false;
+	*m = (struct member){.room = r, .next = r->members, .pos = r->end, .wire = (uint8_t)wire};
+	if (r->members != NULL)
+		r->members->prev = m;
+	r->members = m;
+	r->n_members++;
+	return true;
+}
+
+void
+hub_leave(struct hub *h, struct member *m, int64_t now_ms)
+{
+	struct room *r = m->room;
+
+	*(m->prev ? &m->prev->next : &r->members) = m->next;
+	if (m->next != NULL)
+		m->next->prev = m->prev;
+	*m = (struct member){0};
+	if (--r->n_members == 0) {
+		r->empty_since_ms = now_ms;
+		empty_append(h, r);
+	}
+}
+
+int64_t
+hub_expire(struct hub *h, int64_t now_ms)
+{
+	struct room *r = h->first_empty;
+	int64_t merchant;
+
+	if (r == NULL || r->is_dirty || now_ms - r->empty_since_ms < HUB_LINGER_MS)
+		return 0;
+	merchant = r->merchant;
+	empty_unlink(h, r);
+	free_room(h, r);
+	return merchant;
+}
+
+struct room *
+hub_room(const struct hub *h, int64_t merchant)
+{
+	return idmap_get(&h->rooms, merchant);
+}
+
+void
+room_set_stream(struct room *r, const char *epoch, int64_t top)
+{
+	snprintf(r->epoch, sizeof r->epoch, "%s", epoch);
+	r->top = top;
+	r->is_known = true;
+}
+
+bool
+room_is_known(const struct room *r)
+{
+	return r->is_known;
+}
+
+int64_t
+room_merchant(const struct room *r)
+{
+	return r->merchant;
+}
+
+const char *
+room_epoch(const struct room *r)
+{
+	return r->epoch;
+}
+
+int64_t
+room_top(const struct room *r)
+{
+	return r->top;
+}
+
+size_t
+room_n_members(const struct room *r)
+{
+	return r->n_members;
+}
+
+struct member *
+room_members(const struct room *r)
+{
+	return r->members;
+}
+
+uint64_t
+member_n_ahead(const struct member *m)
+{
+	return m->room->end - m->pos;
+}
+
+bool
+member_is_lost(const struct member *m)
+{
+	return m->pos < m->room->first;
+}
+
+const struct item *
+member_item(const struct member *m, uint64_t i)
+{
+	const struct room *r = m->room;
+
+	assert(m->pos >= r->first && m->pos + i < r->end);
+	return r->ring[(m->pos + i) % r->ring_room];
+}

@@ -1,0 +1,78 @@
+/* hub.h - merchants, their terminals, and the recent items of each merchant.
+ *
+ * A room is a merchant that has (or just had) terminals.  It keeps its recent items in a ring; a
+ * member is a terminal's place in that ring.  Nothing is copied per member: what a member is still
+ * to be sent is read from the ring, so a slow one costs no more than a prompt one.  A member that
+ * the ring has left behind is lost: it must resume from the database.
+ *
+ * One hub belongs to one carrier loop.  Pure: no I/O; the owner brings the time. */
+#ifndef NOTIFIER_HUB_H
+#define NOTIFIER_HUB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "notifier/item.h"
+
+enum {
+	HUB_EPOCH_MAX = 31,         /* bytes of an epoch's text */
+	HUB_RING_ITEMS = 1024,      /* per room, a power of two */
+	HUB_RING_BYTES = 256 << 10, /* per room */
+	HUB_TOTAL_BYTES = 64 << 20, /* all rings of a hub */
+	HUB_LINGER_MS = 60000,      /* how long a room outlives its last member */
+};
+
+struct hub;
+struct room;
+
+/* Embedded in what represents a terminal; zeroed while it is in no room. */
+struct member {
+	struct room *room;
+	struct member *prev, *next;
+	uint64_t pos; /* number of the item it gets next */
+	uint8_t wire; /* enum wire */
+};
+
+struct hub *hub_new(void);    /* NULL: out of memory */
+void hub_free(struct hub *h); /* accepts NULL; no members may be left */
+
+/* Puts a member into the room of a merchant, behind all items that are there.  False when out of
+ * memory.  *is_new tells that the room was made for it: its stream is not known yet. */
+bool hub_join(struct hub *h, struct member *m, int64_t merchant, enum wire wire, bool *is_new);
+void hub_leave(struct hub *h, struct member *m, int64_t now_ms);
+
+/* Closes one room that has had no member for HUB_LINGER_MS and gives its merchant; 0 when there is
+ * none.  Call until 0. */
+int64_t hub_expire(struct hub *h, int64_t now_ms);
+
+/* The room of a merchant, or NULL. */
+struct room *hub_room(const struct hub *h, int64_t merchant);
+
+/* The listener has told where the merchant's stream stands: from now on its items come. */
+void room_set_stream(struct room *r, const char *epoch, int64_t top);
+bool room_is_known(const struct room *r);
+int64_t room_merchant(const struct room *r);
+const char *room_epoch(const struct room *r); /* "" while not known */
+int64_t room_top(const struct room *r);       /* the last seq published */
+size_t room_n_members(const struct room *r);
+struct member *room_members(const struct room *r); /* first of a list by ->next */
+
+/* Appends an item to its merchant's ring and takes a reference of its own.  Gives the room, or NULL
+ * when there is nobody to show it to: no such room, or its seq was published before. */
+struct room *hub_publish(struct hub *h, struct item *it);
+
+/* Appends an item to every ring. */
+void hub_publish_to_all(struct hub *h, struct item *it);
+
+/* Rooms with items that were published since they were last given here; NULL: no more. */
+struct room *hub_next_dirty(struct hub *h);
+
+/* Items still ahead of a member. */
+uint64_t member_n_ahead(const struct member *m);
+bool member_is_lost(const struct member *m); /* the ring no longer has its next item */
+
+/* The i-th item ahead of it, i < member_n_ahead(); not when it is lost. */
+const struct item *member_item(const struct member *m, uint64_t i);
+
+#endif

@@ -1,0 +1,56 @@
+/* inbox.h - how other threads reach a carrier loop: notes, kept in order, looked at in batches.
+ * Bounded: who posts into a full one waits for the loop. */
+#ifndef NOTIFIER_INBOX_H
+#define NOTIFIER_INBOX_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "notifier/conn.h"
+#include "notifier/hub.h"
+#include "notifier/item.h"
+#include "notifier/poller.h"
+
+enum note_kind { NOTE_ADOPT, NOTE_STREAM, NOTE_ITEM, NOTE_ITEM_TO_ALL, NOTE_DRAIN, NOTE_STOP };
+
+struct note {
+	enum note_kind kind;
+	union {
+		struct conn *conn; /* ADOPT: owned */
+		struct item *item; /* ITEM, ITEM_TO_ALL: a reference */
+		struct {
+			int64_t merchant, top;
+			char epoch[HUB_EPOCH_MAX + 1];
+		} stream;     /* STREAM */
+		int drain_ms; /* DRAIN */
+	};
+};
+
+struct notes {
+	struct note *notes;
+	size_t n, room;
+};
+
+struct inbox {
+	struct poller *poller; /* of the loop that reads it: borrowed */
+	pthread_mutex_t lock;
+	pthread_cond_t has_room;
+	struct notes notes;
+	bool is_awake; /* it will be looked at without another wake-up */
+};
+
+void inbox_init(struct inbox *in, struct poller *poller);
+void inbox_fini(struct inbox *in); /* drops what nobody took */
+
+/* Any thread but the loop's.  The note is copied, what it owns is taken.  False: out of memory. */
+bool inbox_post(struct inbox *in, const struct note *note);
+
+/* Makes the loop look, if there is something and it is not about to. */
+void inbox_wake(struct inbox *in);
+
+/* The loop's: takes all that is there and gives `spare` (empty, for its memory) in exchange. */
+struct notes inbox_take(struct inbox *in, struct notes spare);
+
+#endif

@@ -1,0 +1,48 @@
+/* item.h - one thing to show at a merchant's terminals, encoded once for each kind of client and
+ * then shared by all of them.  Immutable; any thread may hold a reference. */
+#ifndef NOTIFIER_ITEM_H
+#define NOTIFIER_ITEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How an item is written on the wire. */
+enum wire {
+	WIRE_PLAIN, /* WebSocket text frame for clients that know type, orderId and content */
+	WIRE_V1,    /* WebSocket text frame of orderbell.v1 */
+	WIRE_COUNT
+};
+
+/* What there is to tell.  All strings are borrowed, UTF-8, NUL-terminated. */
+struct event {
+	int64_t merchant;
+	int64_t seq; /* 0: a live-only broadcast, which has no seq, epoch and at */
+	int64_t order_id;
+	bool has_order_id;
+	int type; /* 1 new order, 2 reminder, others are the DBA's own */
+	const char *content;
+	const char *epoch;
+	const char *at;       /* RFC 3339, UTC */
+	const char *acked_by; /* NULL while nobody has seen it */
+};
+
+struct item;
+
+/* Encodes; gives a reference, NULL when out of memory.  With escape_plain the content that plain
+ * clients get has & < > " ' as HTML entities: a known one puts it into its page raw. */
+struct item *item_new(const struct event *ev, bool escape_plain);
+
+struct item *item_hold(struct item *it); /* one more reference */
+void item_release(struct item *it);      /* accepts NULL */
+
+int64_t item_merchant(const struct item *it);
+int64_t item_seq(const struct item *it);
+
+/* The bytes for that kind of client; *len is 0 when it is not to get this item. */
+const uint8_t *item_wire(const struct item *it, enum wire wire, size_t *len);
+
+/* Memory that the item takes, for those who keep many. */
+size_t item_size(const struct item *it);
+
+#endif

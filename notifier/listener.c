@@ -1,0 +1,639 @@
+#include "notifier/listener.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "notifier/bell.h"
+#include "notifier/hub.h"
+#include "notifier/idmap.h"
+#include "notifier/utf8.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/pgconn.h"
+
+enum {
+	POLL_MS = 1000,      /* streams are compared that often, bell or no bell */
+	LIVENESS_MS = 10000, /* the session is tried that often when nothing else is asked of it */
+	QUERY_MS = 5000,     /* no answer within: the connection is given up */
+	CONNECT_MS = 5000,
+	MERCHANTS_MAX = 1000, /* of one query */
+	EVENTS_PER_MERCHANT = 1000,
+	EVENTS_MAX = 5000, /* of one query */
+};
+
+static const char session_sql[] =
+    "set client_encoding = 'UTF8'; set statement_timeout = 5000; set default_transaction_read_only"
+    " = off; listen order_events";
+
+static const struct pgconn_statement statements[] = {
+    {"streams", "select s.merchant_id, orderbell.wire_epoch(s.epoch), s.seq"
+		" from orderbell.stream s where s.merchant_id = any($1::bigint[])"},
+    {"events",
+	"select w.merchant_id, e.seq, e.type, e.order_id, e.content,"
+	" to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), e.acked_by"
+	" from unnest($1::bigint[], $2::bigint[]) as w(merchant_id, last)"
+	" cross join lateral (select o.seq, o.type, o.order_id, o.content, o.created_at, o.acked_by"
+	"  from orderbell.order_event o where o.merchant_id = w.merchant_id and o.seq > w.last"
+	"  order by o.seq limit $3::bigint) e"
+	" limit $4::bigint"},
+    {"alive", "select 1"}, {NULL, NULL}};
+
+/* A merchant that is watched. */
+struct watch {
+	int64_t merchant;
+	int64_t last; /* seq of the last event passed on */
+	char epoch[HUB_EPOCH_MAX + 1];
+	unsigned n_watchers;
+	bool is_known;      /* its stream was read */
+	bool is_dirty;      /* may have events beyond `last`: is in the list of those */
+	bool was_asked;     /* somebody waits to hear where the stream stands */
+	bool has_no_stream; /* there was no row for it when it was read last */
+};
+
+/* What other threads ask for: +merchant to watch it, -merchant to unwatch. */
+struct wishes {
+	int64_t *ids;
+	size_t n, room;
+};
+
+struct listener {
+	const struct listener_options *options;
+	const struct listener_sink *sink;
+	struct metrics *metrics;
+	struct pgconn *db;
+	struct idmap watches;
+	struct watch **dirty; /* room for all watches */
+	size_t n_dirty, dirty_room;
+	int64_t next_poll_ms, next_alive_ms;
+	bool is_connected, must_compare, has_unknown;
+	pthread_t thread;
+	bool is_running;
+	int wake_fd;
+	atomic_bool is_stopping, is_ready;
+	pthread_mutex_t wishes_lock;
+	struct wishes wishes;
+};
+
+/* --- what other threads call --- */
+
+static void
+wake(struct listener *l)
+{
+	uint64_t one = 1;
+
+	/* A full counter wakes as well. */
+	if (write(l->wake_fd, &one, sizeof one) < 0)
+		assert(errno == EAGAIN);
+}
+
+static void
+wish(struct listener *l, int64_t id)
+{
+	struct wishes *w = &l->wishes;
+
+	pthread_mutex_lock(&l->wishes_lock);
+	if (w->n == w->room) {
+		size_t room = w->room == 0 ? 64 : w->room * 2;
+		int64_t *ids = realloc(w->ids, room * sizeof *ids);
+
+		if (ids == NULL)
+			abort(); /* a watch that is forgotten would lose orders in silence */
+		w->ids = ids;
+		w->room = room;
+	}
+	w->ids[w->n++] = id;
+	pthread_mutex_unlock(&l->wishes_lock);
+	wake(l);
+}
+
+void
+listener_watch(struct listener *l, int64_t merchant)
+{
+	wish(l, merchant);
+}
+
+void
+listener_unwatch(struct listener *l, int64_t merchant)
+{
+	wish(l, -merchant);
+}
+
+bool
+listener_is_ready(const struct listener *l)
+{
+	return atomic_load(&l->is_ready);
+}
+
+/* --- watches --- */
+
+static void
+mark_dirty(struct listener *l, struct watch *w)
+{
+	if (w->is_dirty || !w->is_known)
+		return;
+	w->is_dirty = true;
+	l->dirty[l->n_dirty++] = w;
+}
+
+static void
+start_watch(struct listener *l, int64_t merchant)
+{
+	struct watch *w = idmap_get(&l->watches, merchant);
+
+	if (w == NULL) {
+		w = calloc(1, sizeof *w);
+		if (w == NULL || !idmap_put(&l->watches, merchant, w))
+			abort();
+		w->merchant = merchant;
+	}
+	if (l->watches.n > l->dirty_room) {
+		l->dirty_room = l->watches.n * 2;
+		l->dirty = realloc(l->dirty, l->dirty_room * sizeof(struct watch *));
+		if (l->dirty == NULL)
+			abort();
+	}
+	w->n_watchers++;
+	if (w->is_known) {
+		l->sink->stream(l->sink->arg, merchant, w->epoch, w->last);
+		return;
+	}
+	w->was_asked = true;
+	l->has_unknown = true;
+}
+
+static void
+end_watch(struct listener *l, int64_t merchant)
+{
+	struct watch *w = idmap_get(&l->watches, merchant);
+
+	if (w == NULL || --w->n_watchers > 0)
+		return;
+	for (size_t i = 0; w->is_dirty && i < l->n_dirty; i++) {
+		if (l->dirty[i] == w) {
+			l->dirty[i] = l->dirty[--l->n_dirty];
+			break;
+		}
+	}
+	idmap_remove(&l->watches, merchant);
+	free(w);
+}
+
+static void
+take_wishes(struct listener *l)
+{
+	struct wishes taken;
+
+	pthread_mutex_lock(&l->wishes_lock);
+	taken = l->wishes;
+	l->wishes = (struct wishes){0};
+	pthread_mutex_unlock(&l->wishes_lock);
+	for (size_t i = 0; i < taken.n; i++) {
+		if (taken.ids[i] > 0)
+			start_watch(l, taken.ids[i]);
+		else
+			end_watch(l, -taken.ids[i]);
+	}
+	free(taken.ids);
+	metrics_set(l->metrics, METRIC_WATCHED, (int64_t)l->watches.n);
+}
+
+/* --- queries --- */
+
+/* A PostgreSQL array of numbers as text, built piece by piece. */
+struct array {
+	char *text;
+	size_t len;
+};
+
+enum { ARRAY_ELEMENT = 21, ARRAY_ROOM = MERCHANTS_MAX * ARRAY_ELEMENT + 3 };
+
+static void
+array_add(struct array *a, int64_t value)
+{
+	a->len += (size_t)sprintf(a->text + a->len, "%c%" PRId64, a->len == 0 ? '{' : ',', value);
+}
+
+static const char *
+array_end(struct array *a)
+{
+	strcpy(a->text + a->len, a->len == 0 ? "{}" : "}");
+	return a->text;
+}
+
+static int64_t
+int_of(const PGresult *res, int row, int column)
+{
+	return strtoll(PQgetvalue(res, row, column), NULL, 10);
+}
+
+/* Runs a statement that gives rows.  NULL when it did not: then the connection is given up. */
+static PGresult *
+ask(struct listener *l, const char *statement, int n, const char *const *params)
+{
+	PGresult *res = pgconn_exec(l->db, statement, n, params, QUERY_MS);
+
+	if (res != NULL && PQresultStatus(res) != PGRES_TUPLES_OK) {
+		log_warn("query failed, will reconnect: statement=%s reason=\"%s\"", statement,
+		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+		PQclear(res);
+		pgconn_drop(l->db);
+		return NULL;
+	}
+	l->next_alive_ms = clock_ms() + LIVENESS_MS;
+	return res;
+}
+
+/* Takes in where a stream stands. */
+static void
+take_stream(struct listener *l, struct watch *w, const char *epoch, int64_t top)
+{
+	bool is_other = w->is_known && (strcmp(w->epoch, epoch) != 0 || top < w->last);
+
+	if (is_other) {
+		log_warn("stream starts anew: merchant=%" PRId64 " epoch=%s top=%" PRId64
+			 " old_epoch=%s old_top=%" PRId64,
+		    w->merchant, epoch, top, w->epoch, w->last);
+		metrics_add(l->metrics, METRIC_EPOCHS, 1);
+	}
+	if (!w->is_known || is_other) {
+		snprintf(w->epoch, sizeof w->epoch, "%s", epoch);
+		/* A stream that was made while it was watched is heard from its first event on. */
+		w->last = w->has_no_stream ? 0 : top;
+		w->is_known = true;
+	}
+	if (w->was_asked || is_other || w->has_no_stream)
+		l->sink->stream(l->sink->arg, w->merchant, w->epoch, w->last);
+	w->was_asked = false;
+	w->has_no_stream = false;
+	if (top > w->last)
+		mark_dirty(l, w);
+}
+
+/* Reads the streams of those watches that are `wanted`.  False: the connection was lost. */
+static bool
+read_streams(struct listener *l, bool only_unknown)
+{
+	char text[ARRAY_ROOM];
+	size_t at = 0;
+
+	for (struct watch *w = idmap_next(&l->watches, &at); w != NULL;) {
+		struct array ids = {.text = text};
+		const char *params[1];
+		PGresult *res;
+		int n = 0;
+
+		for (; w != NULL && n < MERCHANTS_MAX; w = idmap_next(&l->watches, &at)) {
+			if (only_unknown && w->is_known)
+				continue;
+			array_add(&ids, w->merchant);
+			n++;
+		}
+		if (n == 0)
+			break;
+		params[0] = array_end(&ids);
+		res = ask(l, "streams", 1, params);
+		if (res == NULL)
+			return false;
+		for (int row = 0; row < PQntuples(res); row++) {
+			struct watch *found = idmap_get(&l->watches, int_of(res, row, 0));
+
+			if (found != NULL)
+				take_stream(l, found, PQgetvalue(res, row, 1), int_of(res, row, 2));
+		}
+		PQclear(res);
+	}
+	return true;
+}
+
+/* A merchant without a stream row (nobody made it yet): its stream is empty and has no name.  It is
+ * told so, and asked about again with every poll. */
+static void
+answer_the_unknown(struct listener *l)
+{
+	size_t at = 0;
+	struct watch *w;
+
+	l->has_unknown = false;
+	while ((w = idmap_next(&l->watches, &at)) != NULL) {
+		if (w->was_asked) {
+			w->was_asked = false;
+			w->has_no_stream = true;
+			l->sink->stream(l->sink->arg, w->merchant, "none", 0);
+		}
+	}
+}
+
+static bool
+is_utf8(const char *text)
+{
+	struct utf8 utf8 = {0};
+
+	return utf8_feed(&utf8, (const uint8_t *)text, strlen(text)) && utf8_is_complete(&utf8);
+}
+
+/* Makes an item of an event and passes it on.  Out of memory is no reason to skip an order. */
+static void
+pass_on(struct listener *l, const struct event *ev)
+{
+	struct item *it = item_new(ev, l->options->plain_escape_html);
+
+	if (it == NULL)
+		abort();
+	if (ev->merchant == 0)
+		l->sink->item_to_all(l->sink->arg, it);
+	else
+		l->sink->item(l->sink->arg, it);
+	item_release(it);
+}
+
+static void
+take_event(struct listener *l, struct watch *w, const PGresult *res, int row)
+{
+	struct event ev = {
+	    .merchant = w->merchant,
+	    .seq = int_of(res, row, 1),
+	    .type = (int)int_of(res, row, 2),
+	    .has_order_id = !PQgetisnull(res, row, 3),
+	    .order_id = int_of(res, row, 3),
+	    .content = PQgetvalue(res, row, 4),
+	    .epoch = w->epoch,
+	    .at = PQgetvalue(res, row, 5),
+	    .acked_by = PQgetisnull(res, row, 6) ? NULL : PQgetvalue(res, row, 6),
+	};
+
+	if (!is_utf8(ev.content)) {
+		log_warn("content is not UTF-8, left out: merchant=%" PRId64 " seq=%" PRId64,
+		    ev.merchant, ev.seq);
+		ev.content = "";
+	}
+	w->last = ev.seq;
+	metrics_add(l->metrics, METRIC_EVENTS, 1);
+	pass_on(l, &ev);
+}
+
+/* Reads the next events of the first merchants of the dirty list.  False: the connection was lost.
+ */
+static bool
+read_events(struct listener *l)
+{
+	static const char per_merchant[] = "1000", in_all[] = "5000";
+	char ids_text[ARRAY_ROOM], lasts_text[ARRAY_ROOM];
+	struct array ids = {.text = ids_text}, lasts = {.text = lasts_text};
+	const char *params[4] = {NULL, NULL, per_merchant, in_all};
+	size_t n = l->n_dirty < MERCHANTS_MAX ? l->n_dirty : MERCHANTS_MAX;
+	struct watch *asked[MERCHANTS_MAX];
+	PGresult *res;
+	bool is_full;
+
+	for (size_t i = 0; i < n; i++) {
+		asked[i] = l->dirty[--l->n_dirty];
+		asked[i]->is_dirty = false;
+		array_add(&ids, asked[i]->merchant);
+		array_add(&lasts, asked[i]->last);
+	}
+	params[0] = array_end(&ids);
+	params[1] = array_end(&lasts);
+	res = ask(l, "events", 4, params);
+	if (res == NULL)
+		return false; /* after the reconnect every stream is compared anew */
+	for (int row = 0; row < PQntuples(res); row++) {
+		struct watch *w = idmap_get(&l->watches, int_of(res, row, 0));
+
+		assert(w != NULL);
+		take_event(l, w, res, row);
+	}
+	/* A limit was reached: there may be more. */
+	is_full = PQntuples(res) >= EVENTS_PER_MERCHANT;
+	for (size_t i = 0; is_full && i < n; i++)
+		mark_dirty(l, asked[i]);
+	PQclear(res);
+	return true;
+}
+
+/* --- notifications --- */
+
+static void
+hear(struct listener *l, const char *payload)
+{
+	json_object *json;
+	struct bell bell;
+	struct watch *w;
+
+	bell_parse(payload, &bell, &json);
+	metrics_add(l->metrics, METRIC_BELLS, 1);
+	w = idmap_get(&l->watches, bell.merchant);
+	switch (bell.kind) {
+	case BELL_RING:
+		/* A seq in it can only save us a look at what we have read already. */
+		if (w != NULL && (bell.seq == 0 || bell.seq > w->last))
+			mark_dirty(l, w);
+		break;
+	case BELL_BROADCAST:
+		metrics_add(l->metrics, METRIC_BROADCASTS, 1);
+		if (bell.merchant != 0 || l->options->broadcast)
+			pass_on(l, &bell.broadcast);
+		else
+			log_info("broadcast to all refused: broadcast=no");
+		break;
+	case BELL_BAD: {
+		char text[128];
+
+		metrics_add(l->metrics, METRIC_BELLS_BAD, 1);
+		log_warn("notification is no bell and no broadcast: payload=\"%s\"",
+		    log_escape(text, sizeof text, payload, strlen(payload)));
+		break;
+	}
+	}
+	json_object_put(json);
+}
+
+/* False: the connection was lost. */
+static bool
+hear_all(struct listener *l)
+{
+	PGconn *raw = pgconn_raw(l->db);
+	PGnotify *n;
+
+	if (raw == NULL || PQconsumeInput(raw) == 0)
+		return false;
+	while ((n = PQnotifies(raw)) != NULL) {
+		hear(l, n->extra);
+		PQfreemem(n);
+	}
+	return true;
+}
+
+/* --- the thread --- */
+
+static void
+lost(struct listener *l)
+{
+	if (!l->is_connected)
+		return;
+	l->is_connected = false;
+	atomic_store(&l->is_ready, false);
+	metrics_set(l->metrics, METRIC_LISTENER_UP, 0);
+	log_warn("database lost, will reconnect: watched=%zu reason=\"%s\"", l->watches.n,
+	    pgconn_error(l->db));
+	pgconn_drop(l->db);
+}
+
+/* Connects when it is time to.  False while there is no connection. */
+static bool
+connect_again(struct listener *l)
+{
+	if (l->is_connected)
+		return true;
+	if (!pgconn_ready(l->db, CONNECT_MS))
+		return false;
+	l->is_connected = true;
+	l->must_compare = true; /* what was rung while nobody listened */
+	metrics_add(l->metrics, METRIC_LISTENER_RECONNECTS, 1);
+	log_info("listening: channel=order_events");
+	return true;
+}
+
+/* Does all that can be done with the database now.  False: the connection was lost. */
+static bool
+work(struct listener *l)
+{
+	int64_t now = clock_ms();
+
+	if (!hear_all(l))
+		return false;
+	if (l->must_compare || now >= l->next_poll_ms) {
+		l->next_poll_ms = now + POLL_MS;
+		if (!read_streams(l, false))
+			return false;
+		l->must_compare = false;
+		answer_the_unknown(l);
+	} else if (l->has_unknown) {
+		if (!read_streams(l, true))
+			return false;
+		answer_the_unknown(l);
+	}
+	while (l->n_dirty > 0 && !atomic_load(&l->is_stopping)) {
+		if (!read_events(l))
+			return false;
+		l->sink->flush(l->sink->arg);
+		if (!hear_all(l))
+			return false;
+	}
+	if (clock_ms() >= l->next_alive_ms) {
+		PGresult *res = ask(l, "alive", 0, NULL);
+
+		if (res == NULL)
+			return false;
+		PQclear(res);
+	}
+	return true;
+}
+
+static void
+wait_for_something(struct listener *l)
+{
+	PGconn *raw = l->is_connected ? pgconn_raw(l->db) : NULL;
+	int64_t wait_ms = raw != NULL ? l->next_poll_ms - clock_ms() : pgconn_retry_ms(l->db);
+	struct pollfd fds[2] = {
+	    {.fd = l->wake_fd, .events = POLLIN},
+	    {.fd = raw != NULL ? PQsocket(raw) : -1, .events = POLLIN},
+	};
+	uint64_t count;
+
+	if (wait_ms < 0)
+		wait_ms = 0;
+	if (wait_ms > POLL_MS)
+		wait_ms = POLL_MS;
+	if (poll(fds, 2, (int)wait_ms) > 0 && (fds[0].revents & POLLIN) != 0 &&
+	    read(l->wake_fd, &count, sizeof count) < 0)
+		assert(errno == EAGAIN);
+}
+
+static void *
+run(void *arg)
+{
+	struct listener *l = arg;
+
+	pthread_setname_np(pthread_self(), "listener");
+	while (!atomic_load(&l->is_stopping)) {
+		take_wishes(l);
+		if (connect_again(l)) {
+			if (work(l)) {
+				atomic_store(&l->is_ready, true);
+				metrics_set(l->metrics, METRIC_LISTENER_UP, 1);
+			} else {
+				lost(l);
+			}
+		}
+		l->sink->flush(l->sink->arg);
+		wait_for_something(l);
+	}
+	return NULL;
+}
+
+bool
+listener_start(struct listener *l)
+{
+	l->is_running = pthread_create(&l->thread, NULL, run, l) == 0;
+	return l->is_running;
+}
+
+void
+listener_stop(struct listener *l)
+{
+	if (!l->is_running)
+		return;
+	l->is_running = false;
+	atomic_store(&l->is_stopping, true);
+	wake(l);
+	pthread_join(l->thread, NULL);
+}
+
+struct listener *
+listener_new(const struct listener_options *options, const struct listener_sink *sink,
+    struct metrics *metrics)
+{
+	struct listener *l = calloc(1, sizeof *l);
+
+	if (l == NULL)
+		return NULL;
+	l->options = options;
+	l->sink = sink;
+	l->metrics = metrics;
+	idmap_init(&l->watches);
+	pthread_mutex_init(&l->wishes_lock, NULL);
+	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	l->db = pgconn_new(options->conninfo, "orderbell-notifier", session_sql, statements);
+	if (l->wake_fd >= 0 && l->db != NULL)
+		return l;
+	listener_free(l);
+	return NULL;
+}
+
+void
+listener_free(struct listener *l)
+{
+	size_t at = 0;
+	struct watch *w;
+
+	if (l == NULL)
+		return;
+	while ((w = idmap_next(&l->watches, &at)) != NULL)
+		free(w);
+	idmap_fini(&l->watches);
+	free(l->dirty);
+	free(l->wishes.ids);
+	pgconn_free(l->db);
+	if (l->wake_fd >= 0)
+		close(l->wake_fd);
+	pthread_mutex_destroy(&l->wishes_lock);
+	free(l);
+}

@@ -1,0 +1,54 @@
+/* listener.h - one database session that hears of committed events and reads them.
+ * A thread of its own.  Knows nothing of sockets and frames.
+ *
+ * It watches the merchants that have terminals here.  A notification only wakes it: what it passes
+ * on are rows, `seq > last` of a merchant, in order, each once.  Streams are compared once a second
+ * besides, so that a bell that was lost, or never rung, costs a second and nothing else. */
+#ifndef NOTIFIER_LISTENER_H
+#define NOTIFIER_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "notifier/item.h"
+#include "notifier/metrics.h"
+
+/* Called in the listener's thread; must not block on a terminal.  Strings and items are borrowed.
+ */
+struct listener_sink {
+	void *arg;
+	/* Where the stream of a merchant stands: after listener_watch(), and whenever its numbers
+	 * start anew (another epoch).  Items of the merchant with seq > top follow. */
+	void (*stream)(void *arg, int64_t merchant, const char *epoch, int64_t top);
+	void (*item)(void *arg, struct item *it);
+	void (*item_to_all)(void *arg, struct item *it);
+	/* Nothing more for now: what was passed on should go out. */
+	void (*flush)(void *arg);
+};
+
+struct listener_options {
+	const char *conninfo;
+	bool broadcast; /* a NOTIFY by hand without merchant goes to all terminals */
+	bool plain_escape_html;
+};
+
+struct listener;
+
+/* All three are borrowed for the listener's life.  NULL: out of memory. */
+struct listener *listener_new(const struct listener_options *options,
+    const struct listener_sink *sink, struct metrics *metrics);
+void listener_free(struct listener *l); /* accepts NULL; only when it does not run */
+
+bool listener_start(struct listener *l); /* makes the thread; false: could not */
+void listener_stop(struct listener *l);  /* ends and joins it, if it runs */
+
+/* Any thread.  Watches are counted: each needs its unwatch.  Every watch is answered by a
+ * stream(), as soon as the database can be asked. */
+void listener_watch(struct listener *l, int64_t merchant);
+void listener_unwatch(struct listener *l, int64_t merchant);
+
+/* Any thread: true while listening, caught up with all that is watched, and heard from within the
+ * last few seconds. */
+bool listener_is_ready(const struct listener *l);
+
+#endif

@@ -1,0 +1,543 @@
+#include "notifier/loop.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "notifier/conn.h"
+#include "notifier/hub.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+enum {
+	READ_BYTES = 65536,
+	PUBLISH_BYTES = 65536, /* put into rings between two flushes: well below a ring's size */
+	OUTBOX_MAX = 16384,    /* answers waiting: beyond, its peer is not read until it reads */
+	CLOSE_MS = 5000,       /* for the peer to answer a close, or to go */
+	MISSED_BEATS_MAX = 2,
+	SEND_BUFFER =
+	    65536, /* SO_SNDBUF: what a peer that reads nothing can make the kernel hold */
+	USER_TIMEOUT_MS = 60000, /* TCP_USER_TIMEOUT: sent data that nobody acknowledges */
+};
+
+/* When the loop must look at a connection next, whatever happens to it. */
+static void
+set_timer(struct loop *l, struct conn *c)
+{
+	int64_t due = c->next_beat_ms;
+
+	if (c->deadline_ms != 0 && c->deadline_ms < due)
+		due = c->deadline_ms;
+	if (c->blocked_since_ms != 0 && !c->is_closing &&
+	    c->blocked_since_ms + l->shared->options->slow_s * 1000 < due)
+		due = c->blocked_since_ms + l->shared->options->slow_s * 1000;
+	if (c->session.grant.exp != 0 && !c->is_closing &&
+	    l->now_ms + (c->session.grant.exp - l->now_s) * 1000 < due)
+		due = l->now_ms + (c->session.grant.exp - l->now_s) * 1000;
+	wheel_set(&l->wheel, &c->timer, due);
+}
+
+/* Ends a connection.  It is freed when the round is over. */
+static void
+bury(struct loop *l, struct conn *c, enum metric why)
+{
+	const struct loop_shared *shared = l->shared;
+
+	poller_remove(&l->poller, c->fd);
+	wheel_cancel(&c->timer);
+	if (c->member.room != NULL) {
+		census_leave_merchant(shared->census, c->session.grant.merchant);
+		hub_leave(l->hub, &c->member, l->now_ms);
+	}
+	census_leave(shared->census, c->address_key);
+	metrics_add(shared->metrics, METRIC_CONNECTIONS, -1);
+	/* One that was told to go was counted when it was told. */
+	if (!c->is_closing)
+		metrics_add(shared->metrics, why, 1);
+	*(c->prev ? &c->prev->next : &l->conns) = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	c->timer.due_tick = UINT32_MAX; /* dead: see is_buried() */
+	c->next = l->buried;
+	l->buried = c;
+}
+
+static bool
+is_buried(const struct conn *c)
+{
+	return c->timer.next == NULL && c->timer.due_tick == UINT32_MAX;
+}
+
+static void
+free_buried(struct loop *l)
+{
+	while (l->buried != NULL) {
+		struct conn *c = l->buried;
+
+		l->buried = c->next;
+		conn_free(c);
+	}
+}
+
+/* Tells the poller what the connection awaits now. */
+static void
+update_interest(struct loop *l, struct conn *c)
+{
+	bool wants_write = conn_is_blocked(c);
+	bool is_deaf = outbox_len(&c->outbox) > OUTBOX_MAX;
+
+	if (wants_write == c->wants_write && is_deaf == c->is_deaf)
+		return;
+	if (wants_write && !c->wants_write) {
+		c->wants_write = true;
+		set_timer(l, c);
+	}
+	c->wants_write = wants_write;
+	c->is_deaf = is_deaf;
+	poller_change(&l->poller, c->fd, c, !is_deaf, wants_write);
+}
+
+static void say_goodbye(struct loop *l, struct conn *c, enum close_code code, enum metric why);
+
+/* Sends what waits. */
+static void
+flush(struct loop *l, struct conn *c)
+{
+	bool with_items =
+	    c->session.state == SESSION_LIVE && c->member.room != NULL && !c->is_closing;
+	int64_t n_delivered = 0;
+	enum conn_status status;
+
+	if (with_items && member_is_lost(&c->member)) {
+		say_goodbye(l, c, CLOSE_SLOW, METRIC_CLOSED_SLOW);
+		return;
+	}
+	status = conn_send(c, l->now_ms, with_items, &n_delivered);
+	metrics_add(l->shared->metrics, METRIC_DELIVERIES, n_delivered);
+	if (status == CONN_GONE) {
+		bury(l, c, METRIC_CLOSED_BY_CLIENT);
+		return;
+	}
+	update_interest(l, c);
+	if (c->is_closing && !c->is_shut && !conn_is_blocked(c))
+		conn_shut(c);
+}
+
+/* Ends a connection in good order: the close frame, then the time to see it. */
+static void
+say_goodbye(struct loop *l, struct conn *c, enum close_code code, enum metric why)
+{
+	if (c->is_closing)
+		return;
+	metrics_add(l->shared->metrics, why, 1);
+	log_debug("closing: sid=%s merchant=%" PRId64 " code=%d", c->name,
+	    c->session.grant.merchant, (int)code);
+	conn_close(c, code);
+	c->deadline_ms = l->now_ms + CLOSE_MS;
+	set_timer(l, c);
+	flush(l, c);
+}
+
+static enum metric
+metric_of(enum close_code code)
+{
+	switch (code) {
+	case CLOSE_PROTOCOL_ERROR:
+	case CLOSE_BAD_TEXT:
+	case CLOSE_TOO_BIG: return METRIC_CLOSED_PROTOCOL;
+	case CLOSE_SLOW: return METRIC_CLOSED_SLOW;
+	case CLOSE_GOING_AWAY: return METRIC_CLOSED_GOING_AWAY;
+	case CLOSE_BAD_PROTOCOL: return METRIC_CLOSED_BAD_PROTOCOL;
+	case CLOSE_UNAUTHORIZED: return METRIC_CLOSED_UNAUTHORIZED;
+	case CLOSE_FORBIDDEN: return METRIC_CLOSED_FORBIDDEN;
+	case CLOSE_NORMAL:
+	case CLOSE_NO_STATUS:
+	case CLOSE_TRY_LATER:
+	case CLOSE_REPLACED: return METRIC_CLOSED_OTHER;
+	}
+	return METRIC_CLOSED_OTHER;
+}
+
+static void
+refuse(struct loop *l, struct conn *c, enum close_code code)
+{
+	say_goodbye(l, c, code, metric_of(code));
+}
+
+static void
+welcome(struct loop *l, struct conn *c)
+{
+	const struct room *r = c->member.room;
+
+	if (session_welcome(&c->session, room_epoch(r), room_top(r),
+		l->shared->options->heartbeat_s, &c->outbox))
+		flush(l, c);
+	else
+		refuse(l, c, CLOSE_TRY_LATER);
+}
+
+/* Lets a session into its merchant's room. */
+static void
+enter(struct loop *l, struct conn *c)
+{
+	int64_t merchant = c->session.grant.merchant;
+	bool is_new;
+
+	c->deadline_ms = 0;
+	if (!census_enter_merchant(l->shared->census, merchant)) {
+		refuse(l, c, CLOSE_TRY_LATER);
+		return;
+	}
+	if (!hub_join(l->hub, &c->member, merchant, session_wire(&c->session), &is_new)) {
+		census_leave_merchant(l->shared->census, merchant);
+		refuse(l, c, CLOSE_TRY_LATER);
+		return;
+	}
+	if (is_new)
+		l->shared->watch->watch(l->shared->watch->arg, merchant);
+	set_timer(l, c);
+	if (room_is_known(c->member.room))
+		welcome(l, c);
+}
+
+static int64_t
+random_below(struct loop *l, int64_t bound)
+{
+	return bound <= 0 ? 0 : (int64_t)rand_r(&l->random) % bound;
+}
+
+static void
+set_options(int fd)
+{
+	const int one = 1, buffer = SEND_BUFFER, timeout_ms = USER_TIMEOUT_MS;
+
+	/* Each is a refinement: the connection works without. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+}
+
+static void
+adopt(struct loop *l, struct conn *c)
+{
+	const struct carrier_options *options = l->shared->options;
+
+	set_options(c->fd);
+	c->next = l->conns;
+	if (c->next != NULL)
+		c->next->prev = c;
+	l->conns = c;
+	metrics_add(l->shared->metrics, METRIC_CONNECTIONS, 1);
+	metrics_add(l->shared->metrics, METRIC_ADOPTED, 1);
+	/* The first beat anywhere in the interval: after a restart all come back at once, and their
+	 * beats should not stay together for ever. */
+	c->next_beat_ms = l->now_ms + 1000 + random_below(l, options->heartbeat_s * 1000 - 1000);
+	if (c->session.state == SESSION_HELLO) {
+		c->deadline_ms = l->now_ms + options->hello_s * 1000;
+		c->deadline_code = CLOSE_UNAUTHORIZED;
+	}
+	set_timer(l, c);
+	if (!poller_add(&l->poller, c->fd, c, true, false)) {
+		bury(l, c, METRIC_CLOSED_OTHER);
+		return;
+	}
+	flush(l, c); /* the 101 */
+	if (!is_buried(c) && c->session.state == SESSION_ENTER)
+		enter(l, c);
+}
+
+static void
+receive_message(struct loop *l, struct conn *c, const struct frame_message *m)
+{
+	enum close_code code = CLOSE_PROTOCOL_ERROR;
+
+	switch (m->opcode) {
+	case FRAME_CONTINUATION: break; /* never given by the reader */
+	case FRAME_PONG: break;
+	case FRAME_PING:
+		if (!outbox_put_frame(&c->outbox, FRAME_PONG, m->payload, m->len))
+			refuse(l, c, CLOSE_TRY_LATER);
+		break;
+	case FRAME_CLOSE:
+		metrics_add(l->shared->metrics, METRIC_CLOSED_BY_CLIENT, 1);
+		conn_close(c, m->code); /* the answer repeats the code */
+		c->deadline_ms = l->now_ms + CLOSE_MS;
+		set_timer(l, c);
+		break;
+	case FRAME_TEXT:
+	case FRAME_BINARY:
+		switch (
+		    session_receive(&c->session, l->shared->access, m, c->name, l->now_s, &code)) {
+		case SESSION_GO_ON: set_timer(l, c); break;
+		case SESSION_JOIN: enter(l, c); break;
+		case SESSION_CLOSE: refuse(l, c, code); break;
+		}
+	}
+}
+
+static void
+receive(struct loop *l, struct conn *c)
+{
+	size_t n, at = 0;
+
+	if (conn_receive(c, l->buffer, READ_BYTES, &n) == CONN_GONE) {
+		bury(l, c, METRIC_CLOSED_BY_CLIENT);
+		return;
+	}
+	if (n > 0)
+		c->n_unanswered = 0;
+	/* To the end of the input and once more, which lets the reader drop what it lent. */
+	while (!c->is_closing) {
+		struct frame_message m;
+		size_t used;
+		enum frame_event got = frame_read(&c->reader, l->buffer + at, n - at, &used, &m);
+
+		at += used;
+		if (got == FRAME_NEED_MORE)
+			break;
+		if (got == FRAME_FAILED)
+			refuse(l, c, m.code);
+		else
+			receive_message(l, c, &m);
+		if (is_buried(c))
+			return;
+	}
+	flush(l, c);
+}
+
+/* Its time has come: what is due? */
+static void
+look_after(struct loop *l, struct conn *c)
+{
+	const struct carrier_options *options = l->shared->options;
+
+	if (c->deadline_ms != 0 && l->now_ms >= c->deadline_ms) {
+		if (!c->is_closing) {
+			/* No hello came; or, with a live session, the drain has reached it. */
+			refuse(l, c,
+			    c->session.state == SESSION_HELLO ? CLOSE_UNAUTHORIZED
+							      : CLOSE_GOING_AWAY);
+			return;
+		}
+		if (!c->is_shut)
+			conn_abort(c);
+		bury(l, c, METRIC_CLOSED_OTHER);
+		return;
+	}
+	if (!c->is_closing && session_is_expired(&c->session, l->now_s)) {
+		refuse(l, c, CLOSE_UNAUTHORIZED);
+		return;
+	}
+	if (!c->is_closing && conn_is_blocked(c) &&
+	    l->now_ms - c->blocked_since_ms >= options->slow_s * 1000) {
+		refuse(l, c, CLOSE_SLOW);
+		return;
+	}
+	if (l->now_ms >= c->next_beat_ms) {
+		c->next_beat_ms = l->now_ms + options->heartbeat_s * 1000;
+		if (c->n_unanswered >= MISSED_BEATS_MAX) {
+			conn_abort(c);
+			bury(l, c, METRIC_CLOSED_DEAD);
+			return;
+		}
+		/* A full socket is not asked more: the rule for slow ones decides. */
+		if (!c->is_closing && !conn_is_blocked(c)) {
+			c->n_unanswered++;
+			if (session_heartbeat(&c->session, &c->outbox))
+				flush(l, c);
+		}
+	}
+	if (!is_buried(c))
+		set_timer(l, c);
+}
+
+/* --- the inbox, seen from the loop --- */
+
+static void
+flush_rooms(struct loop *l)
+{
+	struct room *r;
+
+	l->fresh_bytes = 0;
+	while ((r = hub_next_dirty(l->hub)) != NULL) {
+		struct member *m = room_members(r), *next;
+
+		for (; m != NULL; m = next) {
+			struct conn *c = (struct conn *)((char *)m - offsetof(struct conn, member));
+
+			next = m->next; /* c may leave */
+			if (!conn_is_blocked(c))
+				flush(l, c);
+			else if (member_is_lost(&c->member))
+				say_goodbye(l, c, CLOSE_SLOW, METRIC_CLOSED_SLOW);
+		}
+	}
+}
+
+static void
+take_stream(struct loop *l, const struct note *note)
+{
+	struct room *r = hub_room(l->hub, note->stream.merchant);
+	bool was_known, is_other;
+
+	if (r == NULL)
+		return;
+	was_known = room_is_known(r);
+	is_other = was_known && strcmp(room_epoch(r), note->stream.epoch) != 0;
+	if (was_known && !is_other && note->stream.top >= room_top(r))
+		return; /* another loop asked */
+	flush_rooms(l); /* what came before belongs to the old numbers */
+	room_set_stream(r, note->stream.epoch, note->stream.top);
+	for (struct member *m = room_members(r), *next; m != NULL; m = next) {
+		struct conn *c = (struct conn *)((char *)m - offsetof(struct conn, member));
+
+		next = m->next;
+		if (c->is_closing)
+			continue;
+		if (c->session.state == SESSION_ENTER)
+			welcome(l, c);
+		else if (c->session.kind == SESSION_V1)
+			refuse(l, c,
+			    CLOSE_GOING_AWAY); /* its cursor is of another epoch: it starts anew */
+	}
+}
+
+static void
+start_drain(struct loop *l, int drain_ms)
+{
+	for (struct conn *c = l->conns; c != NULL; c = c->next) {
+		if (c->is_closing)
+			continue;
+		c->deadline_ms = l->now_ms + 1 + random_below(l, drain_ms);
+		c->deadline_code = CLOSE_GOING_AWAY;
+		set_timer(l, c);
+	}
+}
+
+static void
+publish(struct loop *l, const struct note *note)
+{
+	l->fresh_bytes += item_size(note->item);
+	if (note->kind == NOTE_ITEM)
+		hub_publish(l->hub, note->item);
+	else
+		hub_publish_to_all(l->hub, note->item);
+	item_release(note->item);
+	if (l->fresh_bytes >= PUBLISH_BYTES)
+		flush_rooms(l);
+}
+
+static void
+take_note(struct loop *l, const struct note *note)
+{
+	switch (note->kind) {
+	case NOTE_ADOPT: adopt(l, note->conn); break;
+	case NOTE_STREAM: take_stream(l, note); break;
+	case NOTE_ITEM:
+	case NOTE_ITEM_TO_ALL: publish(l, note); break;
+	case NOTE_DRAIN: start_drain(l, note->drain_ms); break;
+	case NOTE_STOP: l->is_stopping = true; break;
+	}
+}
+
+static void
+take_notes(struct loop *l, struct notes *spare)
+{
+	struct notes taken = inbox_take(&l->inbox, *spare);
+
+	for (size_t i = 0; i < taken.n; i++)
+		take_note(l, &taken.notes[i]);
+	taken.n = 0;
+	*spare = taken;
+	flush_rooms(l);
+}
+
+/* --- the loop --- */
+
+static void
+take_event(struct loop *l, const struct poller_event *ev)
+{
+	struct conn *c = ev->what;
+
+	if (c == NULL || is_buried(c))
+		return;
+	if (ev->is_broken) {
+		bury(l, c, METRIC_CLOSED_BY_CLIENT);
+		return;
+	}
+	if (ev->is_writable)
+		flush(l, c);
+	if (ev->is_readable && !is_buried(c))
+		receive(l, c);
+}
+
+static void
+take_timers(struct loop *l)
+{
+	struct wheel_timer *t;
+	int64_t merchant;
+
+	while ((t = wheel_run(&l->wheel, l->now_ms)) != NULL)
+		look_after(l, (struct conn *)((char *)t - offsetof(struct conn, timer)));
+	while ((merchant = hub_expire(l->hub, l->now_ms)) != 0)
+		l->shared->watch->unwatch(l->shared->watch->arg, merchant);
+}
+
+static void
+read_clocks(struct loop *l)
+{
+	l->now_ms = clock_ms();
+	l->now_s = (int64_t)time(NULL);
+}
+
+void *
+loop_run(void *arg)
+{
+	struct loop *l = arg;
+	struct poller_event events[POLLER_BATCH];
+	struct notes spare = {0};
+
+	pthread_setname_np(pthread_self(), "carrier");
+	while (!l->is_stopping) {
+		size_t n = poller_wait(&l->poller, events, l->conns != NULL ? WHEEL_TICK_MS : 1000);
+
+		read_clocks(l);
+		for (size_t i = 0; i < n; i++)
+			take_event(l, &events[i]);
+		take_notes(l, &spare);
+		take_timers(l);
+		free_buried(l);
+	}
+	free(spare.notes);
+	return NULL;
+}
+
+bool
+loop_init(struct loop *l, const struct loop_shared *shared)
+{
+	*l = (struct loop){.shared = shared};
+	l->poller = (struct poller){-1, -1};
+	inbox_init(&l->inbox, &l->poller);
+	read_clocks(l);
+	l->random = (unsigned)clock_ns();
+	wheel_init(&l->wheel, l->now_ms);
+	l->hub = hub_new();
+	l->buffer = malloc(READ_BYTES);
+	return poller_open(&l->poller) && l->hub != NULL && l->buffer != NULL;
+}
+
+void
+loop_fini(struct loop *l)
+{
+	while (l->conns != NULL)
+		bury(l, l->conns, METRIC_CLOSED_GOING_AWAY);
+	free_buried(l);
+	inbox_fini(&l->inbox);
+	hub_free(l->hub);
+	free(l->buffer);
+	poller_close(&l->poller);
+}

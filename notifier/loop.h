@@ -1,0 +1,47 @@
+/* loop.h - one thread of the carrier: it owns its terminals' sockets, their hub and their timers.
+ * A terminal lives in one loop for all its life, so nothing on the way of a delivery is locked. */
+#ifndef NOTIFIER_LOOP_H
+#define NOTIFIER_LOOP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "notifier/carrier.h"
+#include "notifier/inbox.h"
+#include "notifier/poller.h"
+#include "notifier/wheel.h"
+
+/* What all loops share; all borrowed. */
+struct loop_shared {
+	const struct carrier_options *options;
+	const struct access *access;
+	const struct carrier_watch *watch;
+	struct census *census;
+	struct metrics *metrics;
+};
+
+struct loop {
+	const struct loop_shared *shared;
+	pthread_t thread;
+	struct poller poller;
+	struct inbox inbox; /* how other threads reach it */
+	struct hub *hub;
+	struct wheel wheel;
+	struct conn *conns;  /* all of them */
+	struct conn *buried; /* gone, but perhaps still named by events of this round */
+	int64_t now_ms, now_s;
+	size_t fresh_bytes; /* published since the last flush */
+	bool is_stopping;
+	unsigned random;
+	uint8_t *buffer;
+};
+
+/* False: out of memory or descriptors; loop_fini() all the same. */
+bool loop_init(struct loop *l, const struct loop_shared *shared);
+void loop_fini(struct loop *l); /* cuts what is still connected */
+
+/* The thread: arg is the loop.  Returns after a NOTE_STOP. */
+void *loop_run(void *arg);
+
+#endif

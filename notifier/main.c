@@ -1,0 +1,322 @@
+/* orderbell-notifier - hears of paid orders from PostgreSQL and rings at the merchants' terminals.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "notifier/access.h"
+#include "notifier/carrier.h"
+#include "notifier/census.h"
+#include "notifier/door.h"
+#include "notifier/listener.h"
+#include "notifier/metrics.h"
+#include "notifier/options.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+
+enum { EXIT_USAGE = 2, DRAIN_GRACE_MS = 6000 };
+
+/* All parts, in the order in which they are made; unmade in reverse. */
+struct notifier {
+	struct options options;
+	struct access access;
+	struct metrics metrics;
+	struct census *census;
+	struct listener_options listener_options;
+	struct listener_sink sink;
+	struct carrier_options carrier_options;
+	struct carrier_watch watch;
+	struct door_options door_options;
+	struct door_answers answers;
+	struct listener *listener;
+	struct carrier *carrier;
+	struct door *door;
+};
+
+/* --- the parts know each other only through these --- */
+
+static void
+sink_stream(void *arg, int64_t merchant, const char *epoch, int64_t top)
+{
+	carrier_post_stream(((struct notifier *)arg)->carrier, merchant, epoch, top);
+}
+
+static void
+sink_item(void *arg, struct item *it)
+{
+	carrier_post_item(((struct notifier *)arg)->carrier, it);
+}
+
+static void
+sink_item_to_all(void *arg, struct item *it)
+{
+	carrier_post_item_to_all(((struct notifier *)arg)->carrier, it);
+}
+
+static void
+sink_flush(void *arg)
+{
+	carrier_flush(((struct notifier *)arg)->carrier);
+}
+
+static void
+watch(void *arg, int64_t merchant)
+{
+	listener_watch(((struct notifier *)arg)->listener, merchant);
+}
+
+static void
+unwatch(void *arg, int64_t merchant)
+{
+	listener_unwatch(((struct notifier *)arg)->listener, merchant);
+}
+
+static bool
+is_ready(void *arg)
+{
+	return listener_is_ready(((struct notifier *)arg)->listener);
+}
+
+/* --- settings --- */
+
+/* Raises the limit of open files as far as it goes, and gives it. */
+static int64_t
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 1024;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		getrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_cur > 1000000 ? 1000000 : (int64_t)limit.rlim_cur;
+}
+
+enum { DESCRIPTORS_RESERVED = 256 }; /* for civetweb's hands, the database, files */
+
+static void
+set_access(struct notifier *n)
+{
+	const struct options *o = &n->options;
+	struct access *a = &n->access;
+
+	a->auth = (enum access_auth)o->auth;
+	a->token_in_query = o->token_in_query;
+	a->allow_origin = o->allow_origin;
+	a->trusted_proxy = o->trusted_proxy;
+	if (o->jwt_secret != NULL)
+		a->keys[a->n_keys++] = (struct token_key){o->jwt_kid, o->jwt_secret};
+	if (o->jwt_secret_2 != NULL)
+		a->keys[a->n_keys++] = (struct token_key){o->jwt_kid_2, o->jwt_secret_2};
+}
+
+static void
+set_parts(struct notifier *n)
+{
+	const struct options *o = &n->options;
+
+	set_access(n);
+	n->listener_options =
+	    (struct listener_options){o->database, o->broadcast, o->plain_escape_html};
+	n->sink = (struct listener_sink){n, sink_stream, sink_item, sink_item_to_all, sink_flush};
+	n->carrier_options = (struct carrier_options){
+	    .n_loops = (int)o->carrier_loops,
+	    .heartbeat_s = (int)o->heartbeat_s,
+	    .slow_s = (int)o->slow_s,
+	    .hello_s = (int)o->hello_s,
+	};
+	n->watch = (struct carrier_watch){n, watch, unwatch};
+	n->answers = (struct door_answers){n, is_ready};
+	n->door_options = (struct door_options){
+	    .listen = o->listen,
+	    .console_dir = o->console_dir,
+	    .n_threads = (int)o->door_threads,
+	    .gate = {.max_pending = (int)o->max_pending},
+	};
+}
+
+static struct census *
+make_census(struct notifier *n, int64_t n_descriptors)
+{
+	const struct options *o = &n->options;
+	int64_t most = n_descriptors - DESCRIPTORS_RESERVED;
+	struct census_bounds bounds = {
+	    .in_all = o->max_connections,
+	    .per_address = o->max_per_address,
+	    .per_merchant = o->auth == ACCESS_NONE ? 0 : o->max_per_merchant,
+	};
+
+	if (o->max_connections == 0 || o->max_connections > most)
+		bounds.in_all = most;
+	if (o->max_connections > most)
+		log_warn("max_connections is more than the limit of open files allows: "
+			 "max_connections=%" PRId64 " open_files=%" PRId64,
+		    o->max_connections, n_descriptors);
+	return census_new(&bounds);
+}
+
+/* --- life --- */
+
+static bool
+start(struct notifier *n, int64_t n_descriptors)
+{
+	const char *reason = "out of memory, descriptors or threads";
+
+	set_parts(n);
+	n->door_options.gate.max_descriptors = (int)n_descriptors;
+	n->census = make_census(n, n_descriptors);
+	if (n->census == NULL)
+		goto failed;
+	n->listener = listener_new(&n->listener_options, &n->sink, &n->metrics);
+	if (n->listener == NULL)
+		goto failed;
+	n->carrier =
+	    carrier_new(&n->carrier_options, &n->access, &n->watch, n->census, &n->metrics);
+	if (n->carrier == NULL || !carrier_start(n->carrier) || !listener_start(n->listener))
+		goto failed;
+	n->door = door_open(
+	    &n->door_options, &n->access, n->carrier, &n->answers, n->census, &n->metrics, &reason);
+	if (n->door == NULL)
+		goto failed;
+	reason = door_self_test(n->door);
+	if (reason == NULL)
+		return true;
+failed:
+	log_err("cannot start: listen=%s reason=\"%s\"", n->options.listen, reason);
+	return false;
+}
+
+/* Waits until a signal asks for the end. */
+static void
+wait_for_the_end(const sigset_t *signals)
+{
+	int got;
+
+	while (sigwait(signals, &got) == 0 && got == SIGHUP)
+		log_info("nothing to reload");
+}
+
+/* Tells the terminals to go elsewhere, and waits for that. */
+static void
+drain(struct notifier *n)
+{
+	int drain_ms = (int)n->options.drain_s * 1000;
+	int64_t until = clock_ms() + drain_ms + DRAIN_GRACE_MS;
+
+	log_info("draining: connections=%" PRId64 " drain_s=%" PRId64, census_count(n->census),
+	    n->options.drain_s);
+	door_shut(n->door);
+	carrier_drain(n->carrier, drain_ms);
+	while (census_count(n->census) > 0 && clock_ms() < until)
+		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+static void
+stop(struct notifier *n)
+{
+	door_close(n->door);
+	if (n->listener != NULL)
+		listener_stop(n->listener);
+	if (n->carrier != NULL)
+		carrier_stop(n->carrier);
+	listener_free(n->listener);
+	carrier_free(n->carrier);
+	census_free(n->census);
+}
+
+/* Threads inherit it: every signal is for main alone. */
+static void
+block_signals(sigset_t *signals)
+{
+	sigemptyset(signals);
+	sigaddset(signals, SIGTERM);
+	sigaddset(signals, SIGINT);
+	sigaddset(signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static int
+run(struct notifier *n)
+{
+	sigset_t signals;
+	int64_t n_descriptors = raise_descriptor_limit();
+	bool is_started;
+
+	block_signals(&signals);
+	is_started = start(n, n_descriptors);
+	if (is_started) {
+		log_info("started: version=%s listen=%s auth=%s open_files=%" PRId64,
+		    PACKAGE_VERSION, n->options.listen,
+		    n->options.auth == ACCESS_NONE ? "none" : "jwt", n_descriptors);
+		wait_for_the_end(&signals);
+		drain(n);
+	}
+	stop(n);
+	if (is_started)
+		log_info("stopped");
+	return is_started ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* --- command line --- */
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"check-config", no_argument, NULL, 'k'},
+    {"sample-config", no_argument, NULL, 's'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static void
+print_help(void)
+{
+	puts("usage: orderbell-notifier [--config FILE] [--check-config]\n"
+	     "       orderbell-notifier --sample-config | --help | --version\n\n"
+	     "Rings at the merchants' terminals when PostgreSQL tells of a paid order.\n"
+	     "Settings (file: key = value; environment: ORDERBELL_<KEY>):\n");
+	settings_write_sample(options_table, stdout);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct notifier n = {0};
+	const char *config = NULL, *conflict;
+	char error[512];
+	int option, status = EXIT_USAGE;
+	bool only_check = false;
+
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c': config = optarg; break;
+		case 'k': only_check = true; break;
+		case 's': settings_write_sample(options_table, stdout); return EXIT_SUCCESS;
+		case 'h': print_help(); return EXIT_SUCCESS;
+		case 'V': puts("orderbell-notifier " PACKAGE_VERSION); return EXIT_SUCCESS;
+		default: return EXIT_USAGE;
+		}
+	}
+	log_open("orderbell-notifier");
+	if (optind < argc) {
+		log_err("unexpected argument: \"%s\"", argv[optind]);
+	} else if (settings_load(options_table, &n.options, config, error, sizeof error) != 0) {
+		log_err("%s", error);
+	} else if ((conflict = options_conflict(&n.options)) != NULL) {
+		log_err("%s", conflict);
+	} else {
+		log_set_level((enum log_level)n.options.log_level);
+		status = only_check ? EXIT_SUCCESS : run(&n);
+	}
+	settings_fini(options_table, &n.options);
+	return status;
+}

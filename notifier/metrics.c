@@ -1,0 +1,90 @@
+#include "notifier/metrics.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Rows of one name stand together: help and type are written once for them. */
+static const struct row {
+	enum metric metric;
+	const char *name, *label, *type, *help;
+} rows[] = {
+    {METRIC_CONNECTIONS, "orderbell_connections", "", "gauge", "Terminals connected here now."},
+    {METRIC_PENDING, "orderbell_gate_pending", "", "gauge",
+	"Sockets whose request has not wholly arrived yet."},
+    {METRIC_ADOPTED, "orderbell_connections_total", "", "counter",
+	"Terminals taken over by the carrier since the start."},
+    {METRIC_REFUSED_BAD_REQUEST, "orderbell_refusals_total", "reason=\"bad_request\"", "counter",
+	"Requests that were refused, by reason."},
+    {METRIC_REFUSED_UNAUTHORIZED, "orderbell_refusals_total", "reason=\"unauthorized\"", NULL,
+	NULL},
+    {METRIC_REFUSED_FORBIDDEN, "orderbell_refusals_total", "reason=\"forbidden\"", NULL, NULL},
+    {METRIC_REFUSED_CAPACITY, "orderbell_refusals_total", "reason=\"capacity\"", NULL, NULL},
+    {METRIC_REFUSED_NOT_FOUND, "orderbell_refusals_total", "reason=\"not_found\"", NULL, NULL},
+    {METRIC_GATE_TIMED_OUT, "orderbell_gate_dropped_total", "reason=\"timeout\"", "counter",
+	"Sockets dropped before their request had arrived, by reason."},
+    {METRIC_GATE_TOO_LONG, "orderbell_gate_dropped_total", "reason=\"header_too_long\"", NULL,
+	NULL},
+    {METRIC_GATE_EVICTED, "orderbell_gate_dropped_total", "reason=\"evicted\"", NULL, NULL},
+    {METRIC_GATE_ACCEPT_FAILED, "orderbell_accept_failures_total", "", "counter",
+	"Times accept() failed, mostly for want of descriptors."},
+    {METRIC_EVENTS, "orderbell_events_total", "", "counter",
+	"Events read from the database for merchants with terminals here."},
+    {METRIC_BROADCASTS, "orderbell_broadcasts_total", "", "counter",
+	"Live-only notices from a NOTIFY typed by hand."},
+    {METRIC_DELIVERIES, "orderbell_deliveries_total", "", "counter",
+	"Events and broadcasts written to terminals' sockets."},
+    {METRIC_BELLS, "orderbell_bells_total", "", "counter", "Notifications heard on order_events."},
+    {METRIC_BELLS_BAD, "orderbell_bells_bad_total", "", "counter",
+	"Notifications that were no bell and no broadcast."},
+    {METRIC_EPOCHS, "orderbell_epoch_changes_total", "", "counter",
+	"Streams whose numbers started anew while watched."},
+    {METRIC_CLOSED_BY_CLIENT, "orderbell_closed_total", "reason=\"client\"", "counter",
+	"Terminals gone, by reason."},
+    {METRIC_CLOSED_PROTOCOL, "orderbell_closed_total", "reason=\"websocket_protocol\"", NULL, NULL},
+    {METRIC_CLOSED_SLOW, "orderbell_closed_total", "reason=\"slow\"", NULL, NULL},
+    {METRIC_CLOSED_DEAD, "orderbell_closed_total", "reason=\"no_pong\"", NULL, NULL},
+    {METRIC_CLOSED_UNAUTHORIZED, "orderbell_closed_total", "reason=\"unauthorized\"", NULL, NULL},
+    {METRIC_CLOSED_FORBIDDEN, "orderbell_closed_total", "reason=\"forbidden\"", NULL, NULL},
+    {METRIC_CLOSED_BAD_PROTOCOL, "orderbell_closed_total", "reason=\"bad_protocol\"", NULL, NULL},
+    {METRIC_CLOSED_GOING_AWAY, "orderbell_closed_total", "reason=\"going_away\"", NULL, NULL},
+    {METRIC_CLOSED_OTHER, "orderbell_closed_total", "reason=\"other\"", NULL, NULL},
+    {METRIC_LISTENER_UP, "orderbell_listener_up", "", "gauge",
+	"1 while listening and caught up with the database."},
+    {METRIC_LISTENER_RECONNECTS, "orderbell_listener_connects_total", "", "counter",
+	"Connections made to the database by the listener."},
+    {METRIC_WATCHED, "orderbell_merchants_watched", "", "gauge",
+	"Merchants that have, or just had, terminals here."},
+};
+_Static_assert(sizeof rows / sizeof *rows == METRIC_COUNT, "each metric has its row");
+
+void
+metrics_add(struct metrics *m, enum metric metric, int64_t n)
+{
+	atomic_fetch_add_explicit(&m->values[metric], n, memory_order_relaxed);
+}
+
+void
+metrics_set(struct metrics *m, enum metric metric, int64_t value)
+{
+	atomic_store_explicit(&m->values[metric], value, memory_order_relaxed);
+}
+
+int64_t
+metrics_get(const struct metrics *m, enum metric metric)
+{
+	return atomic_load_explicit(&m->values[metric], memory_order_relaxed);
+}
+
+void
+metrics_write(const struct metrics *m, FILE *out)
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		const struct row *row = &rows[i];
+
+		if (row->help != NULL)
+			fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", row->name, row->help,
+			    row->name, row->type);
+		fprintf(out, *row->label ? "%s{%s} %" PRId64 "\n" : "%s%s %" PRId64 "\n", row->name,
+		    row->label, metrics_get(m, row->metric));
+	}
+}

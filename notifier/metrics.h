@@ -1,0 +1,54 @@
+/* metrics.h - what the notifier counts, as Prometheus reads it (text format 0.0.4).  Any thread. */
+#ifndef NOTIFIER_METRICS_H
+#define NOTIFIER_METRICS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* One row of metrics.c's table each. */
+enum metric {
+	METRIC_CONNECTIONS,
+	METRIC_PENDING,
+	METRIC_ADOPTED,
+	METRIC_REFUSED_BAD_REQUEST,
+	METRIC_REFUSED_UNAUTHORIZED,
+	METRIC_REFUSED_FORBIDDEN,
+	METRIC_REFUSED_CAPACITY,
+	METRIC_REFUSED_NOT_FOUND,
+	METRIC_GATE_TIMED_OUT,
+	METRIC_GATE_TOO_LONG,
+	METRIC_GATE_EVICTED,
+	METRIC_GATE_ACCEPT_FAILED,
+	METRIC_EVENTS,
+	METRIC_BROADCASTS,
+	METRIC_DELIVERIES,
+	METRIC_BELLS,
+	METRIC_BELLS_BAD,
+	METRIC_EPOCHS,
+	METRIC_CLOSED_BY_CLIENT,
+	METRIC_CLOSED_PROTOCOL,
+	METRIC_CLOSED_SLOW,
+	METRIC_CLOSED_DEAD,
+	METRIC_CLOSED_UNAUTHORIZED,
+	METRIC_CLOSED_FORBIDDEN,
+	METRIC_CLOSED_BAD_PROTOCOL,
+	METRIC_CLOSED_GOING_AWAY,
+	METRIC_CLOSED_OTHER,
+	METRIC_LISTENER_UP,
+	METRIC_LISTENER_RECONNECTS,
+	METRIC_WATCHED,
+	METRIC_COUNT
+};
+
+struct metrics {
+	atomic_int_fast64_t values[METRIC_COUNT];
+};
+
+void metrics_add(struct metrics *m, enum metric metric, int64_t n);
+void metrics_set(struct metrics *m, enum metric metric, int64_t value);
+int64_t metrics_get(const struct metrics *m, enum metric metric);
+void metrics_write(const struct metrics *m, FILE *out);
+
+#endif

@@ -1,0 +1,67 @@
+/* session.h - what is said on a WebSocket after the handshake: the plain clients' silence and
+ * orderbell.v1 (orderbell-protocol).  Pure: messages in, answers into an outbox; the carrier moves
+ * the bytes and brings the time. */
+#ifndef NOTIFIER_SESSION_H
+#define NOTIFIER_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "notifier/access.h"
+#include "notifier/frame.h"
+#include "notifier/item.h"
+#include "notifier/outbox.h"
+
+enum session_kind {
+	SESSION_PLAIN, /* hears live events of types 1 and 2; what it says is ignored */
+	SESSION_V1,
+};
+
+enum session_state {
+	SESSION_HELLO, /* v1: its hello has not come yet */
+	SESSION_ENTER, /* may join its merchant's room; waits to hear where the stream stands */
+	SESSION_LIVE,
+};
+
+enum session_audio { AUDIO_UNKNOWN, AUDIO_ARMED, AUDIO_BLOCKED };
+
+enum {
+	SESSION_PLAIN_KEEP =
+	    256, /* bytes of a plain client's message that are looked at (for the log) */
+	SESSION_V1_KEEP = 8192, /* longest message of the v1 protocol */
+};
+
+struct session {
+	uint8_t kind, state, audio; /* the enums above */
+	struct grant grant;
+};
+
+/* What the carrier is to do after a message. */
+enum session_verdict {
+	SESSION_GO_ON,
+	SESSION_JOIN,  /* state is now SESSION_ENTER: join the room of grant.merchant */
+	SESSION_CLOSE, /* with *code */
+};
+
+/* `granted` is what the request proved by itself; merchant 0: nothing. */
+void session_init(struct session *s, enum session_kind kind, const struct grant *granted);
+
+enum wire session_wire(const struct session *s);
+uint32_t session_keep(const struct session *s); /* for frame_reader_init() */
+
+/* A data message came.  `name` is the terminal's, for the log; `now` is Unix seconds. */
+enum session_verdict session_receive(struct session *s, const struct access *access,
+    const struct frame_message *message, const char *name, int64_t now, enum close_code *code);
+
+/* The stream of its merchant is known: v1 is told where it stands, and is live.  False: out of
+ * memory. */
+bool session_welcome(
+    struct session *s, const char *epoch, int64_t top, int heartbeat_s, struct outbox *out);
+
+/* One heartbeat: a ping, and for v1, whose browser cannot see pings, a frame besides. */
+bool session_heartbeat(const struct session *s, struct outbox *out);
+
+/* True when the token it came with has ended. */
+bool session_is_expired(const struct session *s, int64_t now);
+
+#endif

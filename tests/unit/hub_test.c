@@ -1,0 +1,240 @@
+/* Merchants' rooms: who is shown what, once, in order, and what it costs to be slow. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "notifier/hub.h"
+
+static struct item *
+item_no(int64_t merchant, int64_t seq)
+{
+	struct event ev = {.merchant = merchant,
+	    .seq = seq,
+	    .has_order_id = true,
+	    .order_id = seq,
+	    .type = 1,
+	    .content = "订单号:1",
+	    .epoch = "e",
+	    .at = "2026-11-22T10:00:00.123Z"};
+
+	return item_new(&ev, true);
+}
+
+static struct room *
+publish(struct hub *h, int64_t merchant, int64_t seq)
+{
+	struct item *it = item_no(merchant, seq);
+	struct room *r = hub_publish(h, it);
+
+	item_release(it);
+	return r;
+}
+
+static struct member *
+join(struct hub *h, int64_t merchant)
+{
+	struct member *m = calloc(1, sizeof *m);
+	bool is_new;
+
+	assert_true(hub_join(h, m, merchant, WIRE_V1, &is_new));
+	return m;
+}
+
+static void
+leave(struct hub *h, struct member *m)
+{
+	hub_leave(h, m, 0);
+	free(m);
+}
+
+static int64_t
+take(struct member *m)
+{
+	int64_t seq = item_seq(member_item(m, 0));
+
+	m->pos++;
+	return seq;
+}
+
+static int
+set_up(void **state)
+{
+	*state = hub_new();
+	return *state == NULL;
+}
+
+static int
+tear_down(void **state)
+{
+	hub_free(*state);
+	return 0;
+}
+
+static void
+an_event_reaches_the_terminals_of_its_merchant_alone(void **state)
+{
+	struct hub *h = *state;
+	struct member *a = join(h, 7), *b = join(h, 7), *other = join(h, 8);
+
+	assert_non_null(publish(h, 7, 1));
+	assert_int_equal(member_n_ahead(a), 1);
+	assert_int_equal(take(b), 1);
+	assert_int_equal(member_n_ahead(other), 0);
+	assert_null(publish(h, 9, 1));
+	leave(h, a);
+	leave(h, b);
+	leave(h, other);
+}
+
+static void
+who_joins_sees_only_what_comes_after(void **state)
+{
+	struct hub *h = *state;
+	struct member *early = join(h, 7), *late;
+
+	publish(h, 7, 1);
+	late = join(h, 7);
+	publish(h, 7, 2);
+	assert_int_equal(member_n_ahead(early), 2);
+	assert_int_equal(member_n_ahead(late), 1);
+	assert_int_equal(take(late), 2);
+	leave(h, early);
+	leave(h, late);
+}
+
+static void
+nothing_is_published_twice(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+
+	room_set_stream(m->room, "e", 5);
+	assert_null(publish(h, 7, 5));
+	assert_non_null(publish(h, 7, 6));
+	assert_null(publish(h, 7, 6));
+	assert_non_null(publish(h, 7, 9)); /* what is missing below was pruned */
+	assert_int_equal(member_n_ahead(m), 2);
+	assert_int_equal(room_top(m->room), 9);
+	leave(h, m);
+}
+
+static void
+a_slow_member_is_lost_and_the_prompt_one_is_not(void **state)
+{
+	struct hub *h = *state;
+	struct member *slow = join(h, 7), *prompt = join(h, 7);
+
+	for (int64_t seq = 1; seq <= HUB_RING_ITEMS + 1; seq++) {
+		publish(h, 7, seq);
+		if (!member_is_lost(prompt))
+			assert_int_equal(take(prompt), seq);
+	}
+	assert_true(member_is_lost(slow));
+	assert_false(member_is_lost(prompt));
+	leave(h, slow);
+	leave(h, prompt);
+}
+
+static void
+rings_stay_within_the_bound_of_the_hub(void **state)
+{
+	struct hub *h = *state;
+	enum { N = 400 };
+	struct member *members[N];
+	struct item *probe = item_no(1, 1);
+	size_t per_room = HUB_RING_BYTES / item_size(probe), rooms_with_items = 0;
+
+	item_release(probe);
+	for (int i = 0; i < N; i++)
+		members[i] = join(h, i + 1);
+	for (int i = 0; i < N; i++) {
+		for (size_t seq = 1; seq <= per_room && seq <= HUB_RING_ITEMS; seq++)
+			publish(h, i + 1, (int64_t)seq);
+	}
+	for (int i = 0; i < N; i++)
+		rooms_with_items += !member_is_lost(members[i]);
+	assert_true(rooms_with_items * HUB_RING_BYTES <= 2 * (size_t)HUB_TOTAL_BYTES);
+	assert_false(member_is_lost(members[N - 1])); /* the last that heard something */
+	for (int i = 0; i < N; i++)
+		leave(h, members[i]);
+}
+
+static void
+a_room_outlives_its_last_member_for_a_while(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+	bool is_new;
+
+	hub_leave(h, m, 1000);
+	assert_int_equal(hub_expire(h, 1000 + HUB_LINGER_MS - 1), 0);
+	assert_true(hub_join(h, m, 7, WIRE_V1, &is_new));
+	assert_false(is_new);
+	hub_leave(h, m, 2000);
+	assert_int_equal(hub_expire(h, 2000 + HUB_LINGER_MS), 7);
+	assert_int_equal(hub_expire(h, 2000 + HUB_LINGER_MS), 0);
+	assert_null(hub_room(h, 7));
+	free(m);
+}
+
+static void
+each_room_that_heard_something_is_dirty_once(void **state)
+{
+	struct hub *h = *state;
+	struct member *a = join(h, 7), *b = join(h, 8), *c = join(h, 9);
+
+	publish(h, 8, 1);
+	publish(h, 7, 1);
+	publish(h, 8, 2);
+	assert_ptr_equal(hub_next_dirty(h), b->room);
+	assert_ptr_equal(hub_next_dirty(h), a->room);
+	assert_null(hub_next_dirty(h));
+	leave(h, a);
+	leave(h, b);
+	leave(h, c);
+}
+
+static void
+a_broadcast_to_all_is_in_every_ring(void **state)
+{
+	struct hub *h = *state;
+	struct member *a = join(h, 7), *b = join(h, 8);
+	struct event ev = {.type = 2, .content = "hello"};
+	struct item *it = item_new(&ev, true);
+
+	hub_publish_to_all(h, it);
+	item_release(it);
+	assert_int_equal(take(a), 0);
+	assert_int_equal(take(b), 0);
+	leave(h, a);
+	leave(h, b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+		an_event_reaches_the_terminals_of_its_merchant_alone, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		who_joins_sees_only_what_comes_after, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(nothing_is_published_twice, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_slow_member_is_lost_and_the_prompt_one_is_not, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		rings_stay_within_the_bound_of_the_hub, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_room_outlives_its_last_member_for_a_while, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		each_room_that_heard_something_is_dirty_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_broadcast_to_all_is_in_every_ring, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
