@@ -64,7 +64,7 @@ struct gate {
 	size_t n_header_left;
 };
 
-static struct gate *the_gate; /* set before civetweb starts, cleared after it ended */
+static struct gate *_Atomic the_gate; /* set before civetweb starts, cleared after it ended */
 static _Thread_local int last_descriptor = -1;
 
 /* --- what civetweb calls --- */

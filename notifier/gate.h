@@ -45,7 +45,8 @@ socklen_t gate_address(const struct gate *g, struct sockaddr_storage *address);
 
 /* Accepts nothing more: the ports are closed.  What is pending is dropped. */
 void gate_stop(struct gate *g);
-void gate_free(struct gate *g); /* after civetweb has ended; accepts NULL */
+/* After civetweb has ended and no other thread calls recv() any more; accepts NULL. */
+void gate_free(struct gate *g);
 
 /* The descriptor that this thread's last recv() read from, or -1. */
 int gate_last_descriptor(void);

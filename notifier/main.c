@@ -222,9 +222,9 @@ drain(struct notifier *n)
 static void
 stop(struct notifier *n)
 {
-	door_close(n->door);
 	if (n->listener != NULL)
-		listener_stop(n->listener);
+		listener_stop(n->listener); /* before the gate, which its recv() passes */
+	door_close(n->door);
 	if (n->carrier != NULL)
 		carrier_stop(n->carrier);
 	listener_free(n->listener);
