@@ -1,0 +1,281 @@
+/* The small parts of the notifier: timers, maps, outboxes, items, bells. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "notifier/bell.h"
+#include "notifier/census.h"
+#include "notifier/idmap.h"
+#include "notifier/item.h"
+#include "notifier/outbox.h"
+#include "notifier/wheel.h"
+
+/* --- wheel --- */
+
+static void
+a_timer_fires_once_within_a_tick_of_its_time(void **state)
+{
+	static struct wheel w;
+	static const int64_t delays[] = {1, 127, 128, 500, 25000, 131072, 500000};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof delays / sizeof *delays; i++) {
+		struct wheel_timer t = {0};
+		int64_t fired_at = 0;
+
+		wheel_init(&w, 1000);
+		wheel_set(&w, &t, 1000 + delays[i]);
+		for (int64_t now = 1000; now < 1000 + delays[i] + 1000; now += 50) {
+			if (wheel_run(&w, now) == NULL)
+				continue;
+			assert_int_equal(fired_at, 0);
+			fired_at = now;
+		}
+		assert_in_range(fired_at, 1000 + delays[i], 1000 + delays[i] + WHEEL_TICK_MS + 50);
+	}
+}
+
+static void
+a_timer_can_be_moved_and_cancelled(void **state)
+{
+	static struct wheel w;
+	struct wheel_timer a = {0}, b = {0};
+
+	(void)state;
+	wheel_init(&w, 0);
+	wheel_set(&w, &a, 300);
+	wheel_set(&w, &b, 300);
+	wheel_set(&w, &a, 5000);
+	wheel_cancel(&b);
+	wheel_cancel(&b);
+	assert_null(wheel_run(&w, 4000));
+	assert_ptr_equal(wheel_run(&w, 6000), &a);
+	assert_null(wheel_run(&w, 6000));
+}
+
+static void
+a_timer_that_is_always_due_does_not_run_for_ever(void **state)
+{
+	static struct wheel w;
+	struct wheel_timer t = {0};
+
+	(void)state;
+	wheel_init(&w, 0);
+	wheel_set(&w, &t, 0);
+	assert_ptr_equal(wheel_run(&w, 1000), &t);
+	wheel_set(&w, &t, 0);
+	/* Nine ticks later at the latest all of this moment is used up. */
+	for (int i = 0; i < 10 && wheel_run(&w, 1000) != NULL; i++)
+		wheel_set(&w, &t, 0);
+	assert_null(wheel_run(&w, 1000));
+}
+
+/* --- idmap --- */
+
+static void
+a_map_finds_what_was_put_and_forgets_what_was_removed(void **state)
+{
+	struct idmap m;
+	size_t at = 0, n = 0;
+	static int values[3000];
+
+	(void)state;
+	idmap_init(&m);
+	assert_null(idmap_get(&m, 5));
+	for (int64_t id = 1; id <= 3000; id++)
+		assert_true(idmap_put(&m, id * 1024, &values[id - 1]));
+	for (int64_t id = 1; id <= 3000; id += 2)
+		assert_ptr_equal(idmap_remove(&m, id * 1024), &values[id - 1]);
+	for (int64_t id = 1; id <= 3000; id++)
+		assert_ptr_equal(idmap_get(&m, id * 1024), id % 2 ? NULL : &values[id - 1]);
+	while (idmap_next(&m, &at) != NULL)
+		n++;
+	assert_int_equal(n, 1500);
+	assert_null(idmap_remove(&m, 1024));
+	idmap_fini(&m);
+}
+
+/* --- outbox --- */
+
+static void
+an_outbox_gives_its_bytes_in_order_and_holds_nothing_when_empty(void **state)
+{
+	struct outbox o = {0};
+
+	(void)state;
+	assert_true(outbox_put(&o, "abc", 3));
+	assert_true(outbox_put(&o, "defgh", 5));
+	outbox_drop(&o, 4);
+	assert_int_equal(outbox_len(&o), 4);
+	assert_memory_equal(outbox_bytes(&o), "efgh", 4);
+	assert_true(outbox_put_frame(&o, FRAME_PONG, "x", 1));
+	assert_memory_equal(outbox_bytes(&o), "efgh\x8a\x01x", 7);
+	outbox_drop(&o, 7);
+	assert_null(o.chunk);
+	assert_true(outbox_put_close(&o, CLOSE_SLOW));
+	assert_memory_equal(outbox_bytes(&o), "\x88\x02\x0f\xa1", 4);
+	outbox_clear(&o);
+}
+
+/* --- item --- */
+
+static void
+expect_wire(const struct item *it, enum wire wire, const char *json)
+{
+	size_t len, header = strlen(json) < 126 ? 2 : 4;
+	const uint8_t *bytes = item_wire(it, wire, &len);
+
+	assert_int_equal(len, header + strlen(json));
+	assert_int_equal(bytes[0], 0x81);
+	assert_memory_equal(bytes + header, json, strlen(json));
+}
+
+static void
+an_event_is_written_for_each_kind_of_client(void **state)
+{
+	struct event ev = {.merchant = 7,
+	    .seq = 42,
+	    .has_order_id = true,
+	    .order_id = 123,
+	    .type = 1,
+	    .content = "<b>\"1/2\" & '3'",
+	    .epoch = "9f3c01aa",
+	    .at = "2026-11-22T10:00:00.123Z",
+	    .acked_by = "till-1"};
+	struct item *it = item_new(&ev, true);
+
+	(void)state;
+	expect_wire(it, WIRE_V1,
+	    "{\"type\":1,\"orderId\":123,\"content\":\"<b>\\\"1/2\\\" & '3'\",\"seq\":42,"
+	    "\"epoch\":\"9f3c01aa\",\"at\":\"2026-11-22T10:00:00.123Z\",\"acked\":\"till-1\"}");
+	expect_wire(it, WIRE_PLAIN,
+	    "{\"type\":1,\"orderId\":123,\"content\":\"&lt;b&gt;&quot;1/2&quot; &amp; "
+	    "&#39;3&#39;\","
+	    "\"seq\":42,\"epoch\":\"9f3c01aa\",\"at\":\"2026-11-22T10:00:00.123Z\"}");
+	item_release(it);
+}
+
+static void
+kinds_that_read_the_same_share_their_bytes(void **state)
+{
+	struct event ev = {
+	    .merchant = 7, .type = 2, .content = "订单号:1", .has_order_id = true, .order_id = 5};
+	struct item *it = item_new(&ev, true);
+	size_t len;
+
+	(void)state;
+	expect_wire(it, WIRE_PLAIN, "{\"type\":2,\"orderId\":5,\"content\":\"订单号:1\"}");
+	assert_ptr_equal(item_wire(it, WIRE_PLAIN, &len), item_wire(it, WIRE_V1, &len));
+	item_release(it);
+}
+
+static void
+types_of_the_shops_own_are_not_for_plain_clients(void **state)
+{
+	struct event ev = {.merchant = 7, .type = 3, .content = "x"};
+	struct item *it = item_new(&ev, true);
+	size_t len;
+
+	(void)state;
+	item_wire(it, WIRE_PLAIN, &len);
+	assert_int_equal(len, 0);
+	expect_wire(it, WIRE_V1, "{\"type\":3,\"orderId\":null,\"content\":\"x\"}");
+	item_release(it);
+}
+
+/* --- bell --- */
+
+static void
+payloads_are_bells_broadcasts_or_bad(void **state)
+{
+	static const struct {
+		const char *payload;
+		enum bell_kind kind;
+		int64_t merchant, seq;
+	} cases[] = {
+	    {"{\"merchant\":7,\"seq\":42}", BELL_RING, 7, 42},
+	    {"{\"merchant\":7}", BELL_RING, 7, 0},
+	    {"{\"type\":2,\"orderId\":5,\"content\":\"hi\"}", BELL_BROADCAST, 0, 0},
+	    {"{\"type\":2,\"content\":\"hi\",\"merchant\":7}", BELL_BROADCAST, 7, 0},
+	    {"", BELL_BAD, 0, 0},
+	    {"7", BELL_BAD, 0, 0},
+	    {"{}", BELL_BAD, 0, 0},
+	    {"{\"merchant\":\"7\"}", BELL_BAD, 0, 0},
+	    {"{\"merchant\":0}", BELL_BAD, 0, 0},
+	    {"{\"merchant\":7,\"seq\":-1}", BELL_BAD, 7, 0},
+	    {"{\"type\":0,\"content\":\"x\"}", BELL_BAD, 0, 0},
+	    {"{\"type\":1}", BELL_BAD, 0, 0},
+	    {"{\"type\":1,\"content\":5}", BELL_BAD, 0, 0},
+	    {"{\"type\":1,\"content\":\"x\",\"orderId\":\"5\"}", BELL_BAD, 0, 0},
+	    {"{\"type\":1,\"content\":\"x\"} trailing", BELL_BAD, 0, 0},
+	    {"{\"type\":1,\"content\":\"\xff\"}", BELL_BAD, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct bell bell;
+		json_object *json;
+
+		bell_parse(cases[i].payload, &bell, &json);
+		assert_int_equal(bell.kind, cases[i].kind);
+		if (bell.kind != BELL_BAD) {
+			assert_int_equal(bell.merchant, cases[i].merchant);
+			assert_int_equal(bell.seq, cases[i].seq);
+		}
+		json_object_put(json);
+	}
+}
+
+/* --- census --- */
+
+static void
+bounds_hold_per_address_and_merchant_and_in_all(void **state)
+{
+	static const struct census_bounds bounds = {
+	    .in_all = 3, .per_address = 2, .per_merchant = 1};
+	struct census *c = census_new(&bounds);
+	int64_t a = census_address_key("203.0.113.9"), b = census_address_key("203.0.113.10");
+
+	(void)state;
+	assert_int_equal(census_address_key("127.0.0.1"), 0);
+	assert_int_equal(census_address_key("2001:db8::1"), census_address_key("2001:db8::2"));
+	assert_int_not_equal(a, b);
+	assert_true(census_enter(c, a));
+	assert_true(census_enter(c, a));
+	assert_false(census_enter(c, a));
+	assert_true(census_enter(c, b));
+	assert_false(census_enter(c, b)); /* three in all */
+	census_leave(c, a);
+	assert_true(census_enter(c, b));
+	assert_int_equal(census_count(c), 3);
+	assert_true(census_enter_merchant(c, 7));
+	assert_false(census_enter_merchant(c, 7));
+	census_leave_merchant(c, 7);
+	assert_true(census_enter_merchant(c, 7));
+	census_free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_timer_fires_once_within_a_tick_of_its_time),
+	    cmocka_unit_test(a_timer_can_be_moved_and_cancelled),
+	    cmocka_unit_test(a_timer_that_is_always_due_does_not_run_for_ever),
+	    cmocka_unit_test(a_map_finds_what_was_put_and_forgets_what_was_removed),
+	    cmocka_unit_test(an_outbox_gives_its_bytes_in_order_and_holds_nothing_when_empty),
+	    cmocka_unit_test(an_event_is_written_for_each_kind_of_client),
+	    cmocka_unit_test(kinds_that_read_the_same_share_their_bytes),
+	    cmocka_unit_test(types_of_the_shops_own_are_not_for_plain_clients),
+	    cmocka_unit_test(payloads_are_bells_broadcasts_or_bad),
+	    cmocka_unit_test(bounds_hold_per_address_and_merchant_and_in_all),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/* orderbell.v1 and the plain clients' silence, message by message. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "notifier/session.h"
+
+static const struct access without_auth = {.auth = ACCESS_NONE};
+static const struct access with_jwt = {.auth = ACCESS_JWT};
+
+static enum session_verdict
+say(struct session *s, const struct access *a, const char *text, enum close_code *code)
+{
+	struct frame_message m = {.opcode = FRAME_TEXT,
+	    .payload = (const uint8_t *)text,
+	    .len = (uint32_t)strlen(text),
+	    .kept = (uint32_t)strlen(text)};
+
+	*code = CLOSE_NO_STATUS;
+	return session_receive(s, a, &m, "till-1", 1700000000, code);
+}
+
+/* Takes the next text frame off an outbox. */
+static void
+expect_text(struct outbox *out, const char *json)
+{
+	const uint8_t *bytes = outbox_bytes(out);
+	size_t n = strlen(json), header = n < 126 ? 2 : 4;
+
+	assert_true(outbox_len(out) >= header + n);
+	assert_int_equal(bytes[0], 0x81);
+	assert_memory_equal(bytes + header, json, n);
+	outbox_drop(out, header + n);
+}
+
+static void
+a_plain_client_may_say_anything_and_is_told_nothing(void **state)
+{
+	struct session s;
+	struct outbox out = {0};
+	enum close_code code;
+
+	(void)state;
+	session_init(&s, SESSION_PLAIN, &(struct grant){.merchant = 7});
+	assert_int_equal(s.state, SESSION_ENTER);
+	assert_int_equal(say(&s, &without_auth, "not json", &code), SESSION_GO_ON);
+	assert_int_equal(say(&s, &without_auth, "{\"hello\":2}", &code), SESSION_GO_ON);
+	assert_true(session_welcome(&s, "e", 3, 25, &out));
+	assert_int_equal(outbox_len(&out), 0);
+	assert_true(session_heartbeat(&s, &out));
+	assert_memory_equal(outbox_bytes(&out), "\x89\x00", 2);
+	assert_int_equal(outbox_len(&out), 2);
+	outbox_clear(&out);
+}
+
+static void
+a_hello_is_answered_by_a_welcome(void **state)
+{
+	struct session s;
+	struct outbox out = {0};
+	enum close_code code;
+
+	(void)state;
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+	assert_int_equal(s.state, SESSION_HELLO);
+	assert_int_equal(
+	    say(&s, &without_auth, "{\"hello\":1,\"audio\":\"armed\"}", &code), SESSION_JOIN);
+	assert_int_equal(s.state, SESSION_ENTER);
+	assert_int_equal(s.audio, AUDIO_ARMED);
+	assert_true(session_welcome(&s, "9f3c01aa", 44, 25, &out));
+	assert_int_equal(s.state, SESSION_LIVE);
+	expect_text(&out,
+	    "{\"welcome\":1,\"merchant\":7,\"epoch\":\"9f3c01aa\",\"top\":44,\"recovered\":false,"
+	    "\"open\":[],\"heartbeat\":25}");
+	expect_text(&out, "{\"caught_up\":44}");
+	assert_int_equal(outbox_len(&out), 0);
+}
+
+static void
+what_is_no_hello_closes_with_4400(void **state)
+{
+	static const char *const bad[] = {"", "x", "[]", "{}", "{\"hello\":2}", "{\"hello\":\"1\"}",
+	    "{\"ack\":[1]}", "{\"hello\":1", "{\"hello\":1} x", "{\"hello\":1,\"token\":5}",
+	    "{\"hello\":1,\"audio\":5}"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct session s;
+		enum close_code code;
+
+		session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+		assert_int_equal(say(&s, &without_auth, bad[i], &code), SESSION_CLOSE);
+		assert_int_equal(code, CLOSE_BAD_PROTOCOL);
+	}
+}
+
+static void
+binary_and_overlong_messages_close_with_4400(void **state)
+{
+	struct frame_message m = {.opcode = FRAME_BINARY,
+	    .payload = (const uint8_t *)"{\"hello\":1}",
+	    .len = 11,
+	    .kept = 11};
+	struct session s;
+	enum close_code code;
+
+	(void)state;
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+	assert_int_equal(session_receive(&s, &without_auth, &m, "t", 0, &code), SESSION_CLOSE);
+	assert_int_equal(code, CLOSE_BAD_PROTOCOL);
+	m.opcode = FRAME_TEXT;
+	m.len = SESSION_V1_KEEP + 1;
+	assert_int_equal(session_receive(&s, &without_auth, &m, "t", 0, &code), SESSION_CLOSE);
+	assert_int_equal(code, CLOSE_BAD_PROTOCOL);
+}
+
+static void
+without_a_valid_token_a_hello_closes_with_4401(void **state)
+{
+	struct session s;
+	enum close_code code;
+
+	(void)state;
+	session_init(&s, SESSION_V1, &(struct grant){0});
+	assert_int_equal(say(&s, &with_jwt, "{\"hello\":1}", &code), SESSION_CLOSE);
+	assert_int_equal(code, CLOSE_UNAUTHORIZED);
+	/* The token of the hello wins, even over a good one of the request. */
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+	assert_int_equal(
+	    say(&s, &with_jwt, "{\"hello\":1,\"token\":\"bad\"}", &code), SESSION_CLOSE);
+	assert_int_equal(code, CLOSE_UNAUTHORIZED);
+	/* Without one in the hello the request's counts. */
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+	assert_int_equal(say(&s, &with_jwt, "{\"hello\":1}", &code), SESSION_JOIN);
+}
+
+static void
+frames_of_a_later_protocol_are_left_alone(void **state)
+{
+	struct session s;
+	enum close_code code;
+
+	(void)state;
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+	say(&s, &without_auth, "{\"hello\":1}", &code);
+	assert_int_equal(say(&s, &without_auth, "{\"future\":[1,2]}", &code), SESSION_GO_ON);
+	assert_int_equal(say(&s, &without_auth, "{\"audio\":\"blocked\"}", &code), SESSION_GO_ON);
+	assert_int_equal(s.audio, AUDIO_BLOCKED);
+	assert_int_equal(say(&s, &without_auth, "{\"hello\":1}", &code), SESSION_GO_ON);
+}
+
+static void
+a_heartbeat_of_v1_can_be_seen_by_a_page(void **state)
+{
+	struct session s;
+	struct outbox out = {0};
+	enum close_code code;
+
+	(void)state;
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+	assert_true(session_heartbeat(&s, &out)); /* before the welcome only the ping */
+	assert_int_equal(outbox_len(&out), 2);
+	outbox_clear(&out);
+	say(&s, &without_auth, "{\"hello\":1}", &code);
+	assert_true(session_welcome(&s, "e", 0, 25, &out));
+	outbox_clear(&out);
+	assert_true(session_heartbeat(&s, &out));
+	outbox_drop(&out, 2);
+	expect_text(&out, "{\"heartbeat\":1}");
+}
+
+static void
+a_session_ends_with_its_token(void **state)
+{
+	struct session s;
+
+	(void)state;
+	session_init(&s, SESSION_PLAIN, &(struct grant){.merchant = 7, .exp = 1000});
+	assert_false(session_is_expired(&s, 999));
+	assert_true(session_is_expired(&s, 1000));
+	session_init(&s, SESSION_PLAIN, &(struct grant){.merchant = 7});
+	assert_false(session_is_expired(&s, INT64_MAX));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_plain_client_may_say_anything_and_is_told_nothing),
+	    cmocka_unit_test(a_hello_is_answered_by_a_welcome),
+	    cmocka_unit_test(what_is_no_hello_closes_with_4400),
+	    cmocka_unit_test(binary_and_overlong_messages_close_with_4400),
+	    cmocka_unit_test(without_a_valid_token_a_hello_closes_with_4401),
+	    cmocka_unit_test(frames_of_a_later_protocol_are_left_alone),
+	    cmocka_unit_test(a_heartbeat_of_v1_can_be_seen_by_a_page),
+	    cmocka_unit_test(a_session_ends_with_its_token),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
