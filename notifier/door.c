@@ -65,7 +65,7 @@ drop_arrived_body(void)
 static int
 reply(struct mg_connection *mg, int status, const char *headers, const char *text)
 {
-	char all[256];
+	char all[1024];
 
 	snprintf(all, sizeof all,
 	    "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n%s",

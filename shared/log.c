@@ -1,0 +1,103 @@
+#include "shared/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE_MAX_BYTES = 2048 };
+
+static const char *program_name = "orderbell";
+static atomic_int threshold = LOG_LEVEL_INFO;
+
+static const char *const level_names[] = {"err", "warn", "info", "debug"};
+
+void
+log_open(const char *program)
+{
+	program_name = program;
+}
+
+void
+log_set_level(enum log_level level)
+{
+	atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+}
+
+int
+log_enabled(enum log_level level)
+{
+	return (int)level <= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+/* One write(2) per line keeps the lines of threads and processes apart. */
+static void __attribute__((format(printf, 2, 0)))
+write_line(enum log_level level, const char *format, va_list args)
+{
+	char line[LINE_MAX_BYTES];
+	int head, body;
+	size_t len;
+
+	if (!log_enabled(level))
+		return;
+	head = snprintf(line, sizeof line, "%s %s: ", program_name, level_names[level]);
+	if (head < 0 || (size_t)head >= sizeof line)
+		return;
+	body = vsnprintf(line + head, sizeof line - (size_t)head, format, args);
+	if (body < 0)
+		return;
+	len = (size_t)head + (size_t)body;
+	if (len > sizeof line - 2)
+		len = sizeof line - 2; /* cut; the newline must fit */
+	/* A reason that a library worded may hold newlines: one happening stays one line. */
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)line[i] < ' ')
+			line[i] = ' ';
+	}
+	line[len++] = '\n';
+	/* Where the log cannot be written there is nobody left to tell. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+#define DEFINE_LOG(name, level)                                                                    \
+	void name(const char *format, ...)                                                         \
+	{                                                                                          \
+		va_list args;                                                                      \
+                                                                                                   \
+		va_start(args, format);                                                            \
+		write_line(level, format, args);                                                   \
+		va_end(args);                                                                      \
+	}
+
+DEFINE_LOG(log_err, LOG_LEVEL_ERR)
+DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
+DEFINE_LOG(log_info, LOG_LEVEL_INFO)
+DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)
+
+const char *
+log_escape(char *out, size_t out_size, const void *text, size_t text_len)
+{
+	const unsigned char *bytes = text;
+	size_t n = 0;
+
+	for (size_t i = 0; i < text_len; i++) {
+		unsigned char c = bytes[i];
+		int is_plain = c >= ' ' && c <= '~' && c != '"' && c != '\\';
+		size_t need = is_plain ? 1 : 4, tail = i + 1 < text_len ? 3 : 0;
+
+		if (n + need + tail + 1 > out_size) {
+			memcpy(out + n, "...", 3);
+			n += 3;
+			break;
+		}
+		if (is_plain)
+			out[n] = (char)c;
+		else
+			snprintf(out + n, 5, "\\x%02x", c);
+		n += need;
+	}
+	out[n] = '\0';
+	return out;
+}
