@@ -34,8 +34,11 @@ static const char session_sql[] =
     " = off; listen order_events";
 
 static const struct pgconn_statement statements[] = {
-    {"streams", "select s.merchant_id, orderbell.wire_epoch(s.epoch), s.seq"
-		" from orderbell.stream s where s.merchant_id = any($1::bigint[])"},
+    {"streams",
+	/* The timeline is asked for once and not for each row. */
+	"select s.merchant_id, s.epoch || '-' || t.timeline, s.seq from orderbell.stream s"
+	" cross join (select orderbell.timeline() as timeline offset 0) t"
+	" where s.merchant_id = any($1::bigint[])"},
     {"events",
 	"select w.merchant_id, e.seq, e.type, e.order_id, e.content,"
 	" to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), e.acked_by"

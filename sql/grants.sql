@@ -1,0 +1,40 @@
+-- grants.sql - each role may do its own work and nothing else.  Functions that write are SECURITY
+-- DEFINER, so a program needs no right on a table that it only writes through them.
+revoke all on schema orderbell from public;
+revoke all on all tables in schema orderbell from public;
+revoke all on all functions in schema orderbell from public;
+
+grant usage on schema orderbell to orderbell_fcgi, orderbell_notifier, orderbell_dba;
+
+-- fcgi-order: pays and reminds.
+grant execute on function
+	orderbell.pay(text, numeric, text, text, text, bigint, int),
+	orderbell.remind(bigint, bigint, text),
+	orderbell.ring(bigint)
+to orderbell_fcgi;
+
+-- notifier: reads events, acks them.
+grant select on orderbell.stream, orderbell.order_event to orderbell_notifier;
+grant execute on function
+	orderbell.timeline(),
+	orderbell.wire_epoch(text),
+	orderbell.ack(bigint, bigint[], text)
+to orderbell_notifier;
+
+-- DBA: sees all, keeps merchants and orders, uses every verb; streams and events only through them.
+grant select on all tables in schema orderbell to orderbell_dba;
+grant insert, update, delete on orderbell.merchant, orderbell.orders to orderbell_dba;
+grant update, delete on orderbell.payment_exception to orderbell_dba;
+grant execute on function
+	orderbell.timeline(),
+	orderbell.wire_epoch(text),
+	orderbell.ring(bigint),
+	orderbell.pay(text, numeric, text, text, text, bigint, int),
+	orderbell.remind(bigint, bigint, text),
+	orderbell.notify(bigint, int, text, bigint),
+	orderbell.ack(bigint, bigint[], text),
+	orderbell.prune(interval, interval, int),
+	orderbell.new_epoch(bigint),
+	orderbell.renumber(),
+	orderbell.doctor()
+to orderbell_dba;

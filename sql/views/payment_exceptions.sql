@@ -1,0 +1,7 @@
+create or replace view orderbell.payment_exceptions as
+select x.id, x.created_at, x.kind, x.number, x.amount, o.amount as order_amount, o.status,
+	o.pay_status, x.merchant_id, x.order_id, x.gateway, x.transaction_id, x.detail
+from orderbell.payment_exception x
+left join orderbell.orders o on o.id = x.order_id
+order by x.id desc;
+comment on view orderbell.payment_exceptions is 'Payments for a person to look at, the newest first.';
