@@ -11,7 +11,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 
-enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 5000, SESSION_MS = 5000 };
+enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 5000, SESSION_MS = 5000, LAST_WORDS_MAX = 8 };
 
 struct pgconn {
 	char *conninfo, *application_name;
@@ -294,10 +294,27 @@ connect_now(struct pgconn *c, int wait_ms)
 	return furnish(c);
 }
 
+/* True while the server has not hung up.  It may have since the last statement (a restart): better
+ * to see that before the next is sent, when nothing is in doubt yet. */
+static bool
+is_alive(PGconn *raw)
+{
+	/* What is to be read can be the server's last words; the end comes right behind them. */
+	for (int i = 0; i < LAST_WORDS_MAX && PQstatus(raw) == CONNECTION_OK; i++) {
+		struct pollfd fd = {.fd = PQsocket(raw), .events = POLLIN};
+
+		if (poll(&fd, 1, 0) <= 0)
+			return true;
+		if (PQconsumeInput(raw) == 0)
+			return false;
+	}
+	return PQstatus(raw) == CONNECTION_OK;
+}
+
 int
 pgconn_ready(struct pgconn *c, int wait_ms)
 {
-	if (c->raw != NULL && PQstatus(c->raw) == CONNECTION_OK)
+	if (c->raw != NULL && is_alive(c->raw))
 		return 1;
 	pgconn_drop(c);
 	if (clock_ms() < c->retry_at_ms)

@@ -1,0 +1,30 @@
+/* counters.h - what the process has done since its start.  Any thread. */
+#ifndef FCGI_ORDER_COUNTERS_H
+#define FCGI_ORDER_COUNTERS_H
+
+#include <json-c/json.h>
+#include <stdatomic.h>
+
+enum counter {
+	COUNTER_PAID,
+	COUNTER_ALREADY_PAID,
+	COUNTER_EXCEPTIONS, /* genuine callbacks that could not be booked */
+	COUNTER_IGNORED,
+	COUNTER_NOT_SIGNED,
+	COUNTER_MALFORMED,
+	COUNTER_REMINDERS,
+	COUNTER_STORE_DOWN,
+	COUNTER_BELLS_FAILED, /* committed, but the bell could not be rung: the poll delivers */
+	COUNTER_COUNT
+};
+
+struct counters {
+	atomic_long values[COUNTER_COUNT];
+};
+
+void counters_add(struct counters *c, enum counter counter);
+
+/* {"paid":3,…} with every counter; the caller puts it. */
+json_object *counters_json(const struct counters *c);
+
+#endif

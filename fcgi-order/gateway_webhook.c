@@ -1,0 +1,219 @@
+#include "fcgi-order/gateway_webhook.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/json.h"
+
+enum {
+	TOLERANCE_S = 300,    /* how old or early a callback may be */
+	SIGNATURE_BYTES = 32, /* HMAC-SHA256 */
+	SIGNATURE_TEXT = 44,  /* its base64 */
+	SIGNATURES_MAX = 16,  /* of one header that are looked at */
+	SECRET_MAX = 512,     /* bytes, decoded */
+	ID_MAX = 256,
+};
+
+bool
+webhook_is_configured(const struct options *o)
+{
+	return o->webhook_secret != NULL;
+}
+
+/* Strict base64, with its padding.  Gives the number of bytes, 0 when it is none or too long. */
+static size_t
+decode_base64(const char *text, size_t len, unsigned char *out, size_t out_size)
+{
+	unsigned char block[3 * (SECRET_MAX + 2)];
+	size_t padding = 0;
+	int n;
+
+	if (len == 0 || len % 4 != 0 || len / 4 * 3 > sizeof block)
+		return 0;
+	while (padding < 2 && text[len - 1 - padding] == '=')
+		padding++;
+	n = EVP_DecodeBlock(block, (const unsigned char *)text, (int)len);
+	if (n < 0 || (size_t)n < padding || (size_t)n - padding > out_size)
+		return 0;
+	memcpy(out, block, (size_t)n - padding);
+	OPENSSL_cleanse(block, sizeof block);
+	return (size_t)n - padding;
+}
+
+/* True when this secret (one line of the file: "whsec_" and base64, or plain text) signed it. */
+static bool
+signed_by(const char *secret, size_t secret_len, const unsigned char *content, size_t content_len,
+    const char *signature)
+{
+	static const char prefix[] = "whsec_";
+	unsigned char key[SECRET_MAX], digest[EVP_MAX_MD_SIZE];
+	char expected[SIGNATURE_TEXT + 1];
+	unsigned digest_len = 0;
+	size_t key_len = 0;
+	bool ok = false;
+
+	if (secret_len > sizeof prefix - 1 && strncmp(secret, prefix, sizeof prefix - 1) == 0) {
+		key_len = decode_base64(
+		    secret + sizeof prefix - 1, secret_len - (sizeof prefix - 1), key, sizeof key);
+	} else if (secret_len <= sizeof key) {
+		memcpy(key, secret, secret_len);
+		key_len = secret_len;
+	}
+	if (key_len > 0 &&
+	    HMAC(EVP_sha256(), key, (int)key_len, content, content_len, digest, &digest_len) !=
+		NULL &&
+	    digest_len == SIGNATURE_BYTES) {
+		EVP_EncodeBlock((unsigned char *)expected, digest, SIGNATURE_BYTES);
+		ok = CRYPTO_memcmp(expected, signature, SIGNATURE_TEXT) == 0;
+	}
+	OPENSSL_cleanse(key, sizeof key);
+	return ok;
+}
+
+/* Any secret (rotation) with any of the header's "v1,…" signatures (rotation on their side). */
+static bool
+is_signed(const char *secrets, const char *signatures, const unsigned char *content, size_t len)
+{
+	for (int i = 0; *signatures != '\0' && i < SIGNATURES_MAX; i++) {
+		size_t n = strcspn(signatures, " ");
+
+		if (n == 3 + SIGNATURE_TEXT && strncmp(signatures, "v1,", 3) == 0) {
+			for (const char *line = secrets; *line != '\0';) {
+				size_t line_len = strcspn(line, "\r\n");
+
+				if (line_len > 0 &&
+				    signed_by(line, line_len, content, len, signatures + 3))
+					return true;
+				line += line_len;
+				line += strspn(line, "\r\n");
+			}
+		}
+		signatures += n;
+		signatures += strspn(signatures, " ");
+	}
+	return false;
+}
+
+/* Unix seconds written with digits alone; -1 otherwise. */
+static int64_t
+parse_timestamp(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len == 0 || len > 12 || strspn(text, "0123456789") != len)
+		return -1;
+	return strtoll(text, NULL, 10);
+}
+
+/* What was signed: "id.timestamp.body".  Gives it, or NULL when out of memory. */
+static unsigned char *
+signed_content(const char *id, const char *timestamp, const struct request *r, size_t *len)
+{
+	size_t id_len = strlen(id), timestamp_len = strlen(timestamp);
+	unsigned char *content, *to;
+
+	*len = id_len + 1 + timestamp_len + 1 + r->body_len;
+	content = malloc(*len + 1);
+	if (content == NULL)
+		return NULL;
+	to = (unsigned char *)stpcpy((char *)content, id);
+	*to++ = '.';
+	to = (unsigned char *)stpcpy((char *)to, timestamp);
+	*to++ = '.';
+	memcpy(to, r->body, r->body_len);
+	return content;
+}
+
+/* NULL when the callback is genuine and of now, else what is wrong with it. */
+static const char *
+check_signature(const struct options *o, const struct request *r, int64_t now)
+{
+	const char *id = request_header(r, "webhook-id");
+	const char *timestamp = request_header(r, "webhook-timestamp");
+	const char *signatures = request_header(r, "webhook-signature");
+	int64_t signed_at = timestamp == NULL ? -1 : parse_timestamp(timestamp);
+	unsigned char *content;
+	size_t len;
+	bool ok;
+
+	if (id == NULL || *id == '\0' || strlen(id) > ID_MAX || timestamp == NULL ||
+	    signatures == NULL)
+		return "the headers webhook-id, webhook-timestamp and webhook-signature are needed";
+	if (signed_at < 0)
+		return "webhook-timestamp is not a number of seconds";
+	if (signed_at < now - TOLERANCE_S || signed_at > now + TOLERANCE_S)
+		return "webhook-timestamp is more than 300 seconds off";
+	content = signed_content(id, timestamp, r, &len);
+	ok = content != NULL && is_signed(o->webhook_secret, signatures, content, len);
+	free(content);
+	return ok ? NULL : "webhook-signature does not match";
+}
+
+/* Reads `data`; NULL when it is good. */
+static const char *
+read_payment(
+    const struct options *o, const struct request *r, json_object *data, struct payment *payment)
+{
+	const char *number, *currency = o->currency;
+	const char *transaction_id = request_header(r, "webhook-id");
+	json_object *amount = json_object_object_get(data, "amount");
+
+	if (!json_get_text(data, "orderNumber", &number) || !payment_set_number(payment, number))
+		return "data.orderNumber must be 1-50 of A-Z a-z 0-9 _ -";
+	/* A JSON number keeps its source text: 38.00 stays "38.00". */
+	if (amount == NULL || !payment_set_amount(payment, json_object_get_string(amount)))
+		return "data.amount must be a decimal number such as \"38.00\"";
+	if (json_has(data, "currency") && !json_get_text(data, "currency", &currency))
+		currency = "";
+	if (!payment_set_currency(payment, currency) || strcmp(currency, o->currency) != 0)
+		return "data.currency is not the shop's";
+	if (json_has(data, "transactionId") &&
+	    !json_get_text(data, "transactionId", &transaction_id))
+		transaction_id = "";
+	if (!payment_set_transaction_id(payment, transaction_id))
+		return "data.transactionId must be a text of 1-128 bytes";
+	return NULL;
+}
+
+enum gateway_verdict
+webhook_read(const struct options *o, const struct request *r, int64_t now, struct payment *payment,
+    const char **reason)
+{
+	json_object *body, *data;
+	const char *type;
+	enum gateway_verdict verdict = GATEWAY_MALFORMED;
+
+	*reason = check_signature(o, r, now);
+	if (*reason != NULL)
+		return GATEWAY_NOT_SIGNED;
+	body = json_read_object(r->body, r->body_len);
+	data = body == NULL ? NULL : json_object_object_get(body, "data");
+	if (body == NULL) {
+		*reason = "the body is not a JSON object";
+	} else if (!json_get_text(body, "type", &type)) {
+		*reason = "type is missing";
+	} else if (strcmp(type, "order.paid") != 0) {
+		*reason = "not of type order.paid";
+		verdict = GATEWAY_IGNORED;
+	} else if (!json_object_is_type(data, json_type_object)) {
+		*reason = "data is missing";
+	} else {
+		*reason = read_payment(o, r, data, payment);
+		if (*reason == NULL)
+			verdict = GATEWAY_PAYMENT;
+	}
+	json_object_put(body);
+	return verdict;
+}
+
+void
+webhook_answer(struct reply *reply, int status, const char *message)
+{
+	if (status == 200)
+		reply_empty(reply, 204);
+	else
+		reply_gateway(reply, status, "FAIL", message);
+}

@@ -1,0 +1,40 @@
+#include "fcgi-order/options.h"
+
+static const char *const levels[] = {"err", "warn", "info", "debug", NULL}; /* enum log_level */
+
+#define AT(member) offsetof(struct options, member)
+
+const struct setting options_table[] = {
+    {"database", SETTING_TEXT, AT(database), "dbname=orderbell", 1, 1000, NULL,
+	"How to reach PostgreSQL: a libpq connection string; several hosts are tried in turn."},
+    {"socket", SETTING_TEXT, AT(socket), NULL, 1, 107, NULL,
+	"Path of the FastCGI socket to make (mode 0660), or :PORT for one on 127.0.0.1;"
+	" not set: the one the web server hands over."},
+    {"threads", SETTING_INT, AT(threads), "8", 1, 256, NULL,
+	"Requests handled at the same time; each thread has a database connection of its own."},
+    {"webhook_secret_file", SETTING_SECRET_FILE, AT(webhook_secret), NULL, 16, 4096, NULL,
+	"File with the secrets of /notify/webhook (Standard Webhooks), one in a line:"
+	" whsec_ and base64, or plain text."},
+    {"jwt_secret_file", SETTING_SECRET_FILE, AT(jwt_secret), NULL, 16, 1024, NULL,
+	"File with the secret that signs the customers' tokens (HS256, claim userId)."},
+    {"sandbox_payment", SETTING_YES_NO, AT(sandbox_payment), "no", 0, 0, NULL,
+	"Whether PUT /user/order/payment pays an order without any money: for trying out."},
+    {"currency", SETTING_TEXT, AT(currency), "CNY", 3, 3, NULL,
+	"Currency of the orders' amounts (ISO 4217)."},
+    {"body_max", SETTING_INT, AT(body_max), "65536", 1024, 1048576, NULL,
+	"Bytes of a request's body at most."},
+    {"statement_timeout_ms", SETTING_INT, AT(statement_timeout_ms), "2500", 100, 3000, NULL,
+	"Milliseconds a statement may take; gateways wait 5 s for an answer."},
+    {"log_level", SETTING_CHOICE, AT(log_level), "info", 0, 0, levels,
+	"The least important lines that are logged."},
+    {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
+};
+
+const char *
+options_conflict(const struct options *o)
+{
+	if (o->sandbox_payment && o->jwt_secret == NULL)
+		return "sandbox_payment = yes needs jwt_secret_file: only the order's own user may "
+		       "pay";
+	return NULL;
+}

@@ -1,0 +1,200 @@
+#include "fcgi-order/pg_store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shared/log.h"
+#include "shared/pgconn.h"
+
+/* A gateway waits 5 s: connecting, the statement and the bell stay below 4 s together. */
+enum { CONNECT_MS = 700, MARGIN_MS = 250, RING_MS = 300, PING_MS = 1000 };
+
+/* Names and order of the columns are those of orderbell.pay(). */
+static const struct pgconn_statement statements[] = {
+    {"pay",
+	"select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
+	" p_amount => $2::numeric, p_gateway => $3, p_transaction_id => $4, p_bell => 'later')"},
+    {"pay_own", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
+		" p_amount => null, p_gateway => 'sandbox', p_bell => 'later',"
+		" p_user_id => $2::bigint, p_pay_method => $3::int)"},
+    {"remind", "select case when is_new then 'paid' else 'already_paid' end, event_id, merchant_id"
+	       " from orderbell.remind(p_order_id => $1::bigint, p_user_id => $2::bigint,"
+	       " p_bell => 'later')"},
+    {"ring", "select orderbell.ring($1::bigint)"}, {"ping", "select 1"}, {NULL, NULL}};
+
+struct pg_store {
+	struct pgconn *db;
+	struct counters *counters;
+	int statement_ms;
+	char session_sql[200];
+	struct order_store interface;
+};
+
+static const struct verdict {
+	const char *name; /* verdict of orderbell.pay(), or a SQLSTATE of orderbell's */
+	enum store_status status;
+} verdicts[] = {
+    {"paid", STORE_OK},
+    {"already_paid", STORE_ALREADY_PAID},
+    {"unknown_order", STORE_UNKNOWN_ORDER},
+    {"amount_differs", STORE_AMOUNT_DIFFERS},
+    {"cancelled", STORE_CANCELLED},
+    {"refunded", STORE_REFUNDED},
+    {"OB404", STORE_UNKNOWN_ORDER},
+    {"OB409", STORE_NOT_WAITING},
+};
+
+static enum store_status
+status_of_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof verdicts / sizeof *verdicts; i++) {
+		if (strcmp(verdicts[i].name, name) == 0)
+			return verdicts[i].status;
+	}
+	return STORE_DOWN;
+}
+
+/* What a result says.  An error that is none of ours is logged and means: try again. */
+static enum store_status
+status_of(const PGresult *res)
+{
+	const char *code = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	enum store_status status;
+
+	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
+		return status_of_name(PQgetvalue(res, 0, 0));
+	status = status_of_name(code != NULL ? code : "");
+	if (status == STORE_DOWN)
+		log_err("statement failed: sqlstate=%s reason=\"%s\"", code != NULL ? code : "none",
+		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+	return status;
+}
+
+/* Rings after the commit.  If it fails the notifiers' poll finds the event within a second. */
+static void
+ring(struct pg_store *s, const char *merchant_id)
+{
+	const char *params[] = {merchant_id};
+	PGresult *res = pgconn_exec(s->db, "ring", 1, params, RING_MS);
+
+	if (PQresultStatus(res) != PGRES_TUPLES_OK) {
+		counters_add(s->counters, COUNTER_BELLS_FAILED);
+		log_warn("bell not rung, the poll will deliver: merchant=%s reason=\"%s\"",
+		    merchant_id,
+		    res != NULL ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)
+				: pgconn_error(s->db));
+	}
+	PQclear(res);
+}
+
+/* Runs a statement that gives verdict, id and merchant; rings when something is new. */
+static enum store_status
+run(struct pg_store *s, const char *statement, int n, const char *const *params, int64_t *id)
+{
+	PGresult *res;
+	enum store_status status;
+
+	if (!pgconn_ready(s->db, CONNECT_MS)) {
+		log_warn("database not reached: reason=\"%s\"", pgconn_error(s->db));
+		return STORE_DOWN;
+	}
+	res = pgconn_exec(s->db, statement, n, params, s->statement_ms + MARGIN_MS);
+	if (res == NULL) {
+		log_warn(
+		    "database lost: statement=%s reason=\"%s\"", statement, pgconn_error(s->db));
+		return STORE_DOWN;
+	}
+	status = status_of(res);
+	if (PQntuples(res) == 1 && !PQgetisnull(res, 0, 1))
+		*id = strtoll(PQgetvalue(res, 0, 1), NULL, 10);
+	if (status == STORE_OK)
+		ring(s, PQgetvalue(res, 0, 2));
+	PQclear(res);
+	return status;
+}
+
+static enum store_status
+pay(void *arg, const char *gateway, const struct payment *payment, int64_t *order_id)
+{
+	const char *params[] = {payment->number, payment->amount, gateway, payment->transaction_id};
+
+	return run(arg, "pay", 4, params, order_id);
+}
+
+static enum store_status
+pay_own(void *arg, const char *number, int64_t user_id, int pay_method, int64_t *order_id)
+{
+	char user[24], method[12];
+	const char *params[] = {number, user, method};
+
+	snprintf(user, sizeof user, "%" PRId64, user_id);
+	snprintf(method, sizeof method, "%d", pay_method);
+	return run(arg, "pay_own", 3, params, order_id);
+}
+
+static enum store_status
+remind(void *arg, int64_t order_id, int64_t user_id)
+{
+	char order[24], user[24];
+	const char *params[] = {order, user};
+	int64_t event_id;
+	enum store_status status;
+
+	snprintf(order, sizeof order, "%" PRId64, order_id);
+	snprintf(user, sizeof user, "%" PRId64, user_id);
+	status = run(arg, "remind", 2, params, &event_id);
+	/* Collapsed into the one of a moment ago: all is well. */
+	return status == STORE_ALREADY_PAID ? STORE_OK : status;
+}
+
+static bool
+is_up(void *arg)
+{
+	struct pg_store *s = arg;
+	PGresult *res;
+	bool ok;
+
+	if (!pgconn_ready(s->db, PING_MS))
+		return false;
+	res = pgconn_exec(s->db, "ping", 0, NULL, PING_MS);
+	ok = PQresultStatus(res) == PGRES_TUPLES_OK;
+	PQclear(res);
+	return ok;
+}
+
+struct pg_store *
+pg_store_new(const struct options *options, struct counters *counters)
+{
+	struct pg_store *s = calloc(1, sizeof *s);
+
+	if (s == NULL)
+		return NULL;
+	s->counters = counters;
+	s->statement_ms = (int)options->statement_timeout_ms;
+	snprintf(s->session_sql, sizeof s->session_sql,
+	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8'",
+	    s->statement_ms, s->statement_ms * 4 / 5);
+	s->interface = (struct order_store){s, pay, pay_own, remind, is_up};
+	s->db = pgconn_new(options->database, "fcgi-order", s->session_sql, statements);
+	if (s->db != NULL)
+		return s;
+	pg_store_free(s);
+	return NULL;
+}
+
+void
+pg_store_free(struct pg_store *s)
+{
+	if (s == NULL)
+		return;
+	pgconn_free(s->db);
+	free(s);
+}
+
+const struct order_store *
+pg_store_interface(const struct pg_store *s)
+{
+	return &s->interface;
+}

@@ -1,0 +1,18 @@
+/* pg_store.h - an order_store on PostgreSQL: one connection, owned by one thread. */
+#ifndef FCGI_ORDER_PG_STORE_H
+#define FCGI_ORDER_PG_STORE_H
+
+#include "fcgi-order/counters.h"
+#include "fcgi-order/options.h"
+#include "fcgi-order/order_store.h"
+
+struct pg_store;
+
+/* Borrows both.  NULL: out of memory. */
+struct pg_store *pg_store_new(const struct options *options, struct counters *counters);
+void pg_store_free(struct pg_store *s); /* accepts NULL */
+
+/* The interface of it; valid as long as it. */
+const struct order_store *pg_store_interface(const struct pg_store *s);
+
+#endif

@@ -1,0 +1,101 @@
+#include "fcgi-order/socket.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 1024 };
+
+static int
+fail(int fd, const char *where, const char *what, char *error, size_t error_size)
+{
+	snprintf(error, error_size, "socket %s: %s: %s", where, what, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int
+listen_at_port(const char *where, char *error, size_t error_size)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	const int on = 1;
+	char *end;
+	long port = strtol(where + 1, &end, 10);
+	int fd;
+
+	if (*end != '\0' || end == where + 1 || port < 1 || port > 65535) {
+		errno = EINVAL;
+		return fail(-1, where, "is no :PORT", error, error_size);
+	}
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	address.sin_port = htons((uint16_t)port);
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+	    bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, BACKLOG) != 0)
+		return fail(fd, where, "cannot listen", error, error_size);
+	return fd;
+}
+
+/* True when somebody answers at the path. */
+static int
+is_alive(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)address, sizeof *address);
+
+	if (fd >= 0)
+		close(fd);
+	return rc == 0;
+}
+
+static int
+listen_at_path(const char *path, char *error, size_t error_size)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat about;
+	mode_t mask;
+	int fd, rc;
+
+	if (strlen(path) >= sizeof address.sun_path) {
+		errno = ENAMETOOLONG;
+		return fail(-1, path, "cannot listen", error, error_size);
+	}
+	strcpy(address.sun_path, path);
+	if (lstat(path, &about) == 0) {
+		errno = EADDRINUSE;
+		if (!S_ISSOCK(about.st_mode))
+			return fail(-1, path, "is there and no socket", error, error_size);
+		if (is_alive(&address))
+			return fail(-1, path, "another process listens there", error, error_size);
+		unlink(path);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	mask = umask(0117); /* 0660 from its first moment */
+	rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof address);
+	umask(mask);
+	if (rc != 0 || listen(fd, BACKLOG) != 0)
+		return fail(fd, path, "cannot listen", error, error_size);
+	return fd;
+}
+
+int
+socket_listen(const char *where, char *error, size_t error_size)
+{
+	return *where == ':' ? listen_at_port(where, error, error_size)
+	                     : listen_at_path(where, error, error_size);
+}
+
+void
+socket_unlink(const char *where)
+{
+	if (*where != ':')
+		unlink(where);
+}
