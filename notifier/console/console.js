@@ -9,26 +9,38 @@ const texts = {
     connecting: "正在连接…",
     connected: "已连接",
     offline: "连接中断，正在重试…",
-    stopped: "未授权或协议错误，请重新打开页面",
-    start: "开始营业（打开声音）",
+    stopped: "已停止",
+    4400: "协议错误，连接已停止",
+    4401: "未授权：请用新的链接打开本页",
+    4403: "没有权限：请联系管理员",
+    again: "重试",
+    start: "开始营业",
     silent: "声音未打开：请点击“开始营业”",
     armed: "声音已打开",
     empty: "暂无新消息",
+    older: (n) => `另有 ${n} 条较早的消息未显示`,
     terminal: "终端",
+    dismiss: "关闭",
     language: "English",
-    types: { 1: "来单提醒", 2: "催单" },
+    types: { 1: "来单提醒", 2: "客户催单" },
     other: "通知",
   },
   en: {
     connecting: "Connecting…",
     connected: "Connected",
     offline: "Connection lost, trying again…",
-    stopped: "Not authorised: open the page anew",
-    start: "Start shift (sound on)",
+    stopped: "Stopped",
+    4400: "Protocol error, not connected",
+    4401: "Not authorised: open this page by a new link",
+    4403: "Forbidden: ask who runs this",
+    again: "Try again",
+    start: "Start shift",
     silent: "Sound is off: press “Start shift”",
     armed: "Sound is on",
     empty: "Nothing yet",
+    older: (n) => `${n} older ones are not shown`,
     terminal: "Terminal",
+    dismiss: "Dismiss",
     language: "中文",
     types: { 1: "New order", 2: "Customer reminds" },
     other: "Notice",
@@ -36,45 +48,102 @@ const texts = {
 };
 
 const $ = (id) => document.getElementById(id);
-const store = {
-  get(key) {
-    try { return localStorage.getItem(key); } catch { return null; }
-  },
-  set(key, value) {
-    try { localStorage.setItem(key, value); } catch { /* a private window: it is asked again */ }
-  },
-};
 
-let language = store.get("orderbell.language")
+// Storage may be forbidden (a private window): then things are asked again.
+function keep(storage, key, value) {
+  try { window[storage].setItem(key, value); } catch { /* not kept */ }
+}
+
+function kept(storage, key) {
+  try { return window[storage].getItem(key); } catch { return null; }
+}
+
+let language = kept("localStorage", "orderbell.language")
   ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
-let state = "connecting";
-let audio = null; // the AudioContext once armed
+let code; // why the server refused, while it does
+let nOlder = 0; // cards that had to go
+
+/* --- who this is --- */
+
+function terminalName() {
+  const name = kept("localStorage", "orderbell.sid");
+  if (/^[A-Za-z0-9._-]{1,64}$/.test(name ?? "")) return name;
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  const fresh = `web-${Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")}`;
+  keep("localStorage", "orderbell.sid", fresh);
+  return fresh;
+}
+
+// The fragment never leaves the browser, but it is nothing for the address bar and the history.
+function takeToken() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return false;
+  keep("sessionStorage", "orderbell.token", token);
+  history.replaceState(null, "", location.pathname + location.search);
+  getToken.token = token;
+  return true;
+}
+
+function getToken() {
+  return getToken.token ?? kept("sessionStorage", "orderbell.token") ?? undefined;
+}
+
+const sid = terminalName();
+
+function socketUrl() {
+  const merchant = new URLSearchParams(location.search).get("merchant");
+  const url = new URL(`../ws/${sid}`, location.href);
+  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  url.hash = "";
+  if (merchant !== null) url.searchParams.set("merchant", merchant);
+  return url.href;
+}
 
 /* --- words --- */
 
 function say() {
   const t = texts[language];
+  const isRefused = bell.state === "stopped" && code !== undefined;
+  const sound = hasSound() ? "on" : "off";
+
   document.documentElement.lang = language;
-  $("state").textContent = t[state];
-  $("state").dataset.state = state;
+  $("state").textContent = t[bell.state];
+  $("state").dataset.state = bell.state;
+  $("refused").hidden = !isRefused;
+  $("refused").firstElementChild.textContent = t[code] ?? "";
+  $("again").textContent = t.again;
   $("start").textContent = t.start;
-  $("sound").textContent = audio ? t.armed : t.silent;
+  $("start").hidden = sound === "on";
+  $("sound").textContent = sound === "on" ? t.armed : t.silent;
+  $("sound").dataset.sound = sound;
   $("empty").textContent = t.empty;
+  $("empty").hidden = $("cards").children.length > 0;
+  $("older").textContent = t.older(nOlder);
+  $("older").hidden = nOlder === 0;
   $("terminal").textContent = `${t.terminal}: ${sid}`;
   $("language").textContent = t.language;
-  document.title = (state === "connected" ? "" : "⚠ ") + "orderbell";
-  for (const card of $("cards").children) {
-    card.querySelector("h2").textContent = t.types[card.dataset.type] ?? t.other;
-  }
+  document.title = `${bell.state === "connected" ? "" : "⚠ "}orderbell`;
+  for (const card of $("cards").children) nameCard(card);
 }
 
-/* --- sound: two chimes that cannot be confused --- */
+function nameCard(card) {
+  const t = texts[language];
+  card.querySelector("h2").textContent = t.types[card.dataset.type] ?? t.other;
+  card.querySelector("button").textContent = t.dismiss;
+}
+
+/* --- sound: chimes that cannot be confused --- */
 
 const tunes = { 1: [660, 880, 1100], 2: [880, 660, 880, 660] };
-let quietAt = 0; // the AudioContext's time when all that is queued has sounded
+let audio = null; // the AudioContext once there was a click
+let quietAt = 0; // its time when all that is queued has sounded
+
+function hasSound() {
+  return audio?.state === "running";
+}
 
 function ring(type) {
-  if (!audio || audio.state !== "running") return;
+  if (!hasSound()) return;
   let at = Math.max(audio.currentTime + 0.02, quietAt + 0.15);
   for (const hertz of tunes[type] ?? [520, 520]) {
     const tone = audio.createOscillator();
@@ -92,14 +161,18 @@ function ring(type) {
   document.body.dataset.rung = String(Number(document.body.dataset.rung ?? 0) + 1);
 }
 
-$("start").addEventListener("click", async () => {
-  audio ??= new AudioContext();
+async function arm() {
+  if (!audio) {
+    audio = new AudioContext();
+    audio.addEventListener("statechange", () => {
+      bell.sendAudio(hasSound() ? "armed" : "blocked");
+      say();
+    });
+  }
   await audio.resume();
-  $("start").hidden = true;
-  bell.sendAudio("armed");
-  say();
   ring(0);
-});
+  say();
+}
 
 /* --- cards --- */
 
@@ -108,53 +181,58 @@ function show(event) {
   const title = document.createElement("h2");
   const content = document.createElement("p");
   const time = document.createElement("time");
+  const dismiss = document.createElement("button");
   const at = event.at ? new Date(event.at) : new Date();
 
   card.dataset.type = String(event.type);
   if (event.seq !== undefined) card.dataset.seq = String(event.seq);
-  title.textContent = texts[language].types[event.type] ?? texts[language].other;
-  content.textContent = event.content;
+  content.textContent = String(event.content ?? "");
   content.dir = "auto";
   time.dateTime = at.toISOString();
   time.textContent = at.toLocaleTimeString(language);
-  card.append(title, content, time);
+  dismiss.type = "button";
+  dismiss.addEventListener("click", () => {
+    card.remove();
+    say();
+  });
+  card.append(title, content, time, dismiss);
+  nameCard(card);
   $("cards").prepend(card);
-  while ($("cards").children.length > CARDS_MAX) $("cards").lastChild.remove();
+  for (; $("cards").children.length > CARDS_MAX; nOlder++) $("cards").lastChild.remove();
   $("empty").hidden = true;
 }
 
 /* --- the connection --- */
 
-const query = new URLSearchParams(location.search);
-const fragment = new URLSearchParams(location.hash.slice(1));
-const token = fragment.get("token") ?? undefined;
-let sid = store.get("orderbell.sid");
-if (!sid) {
-  sid = `web-${crypto.getRandomValues(new Uint32Array(2)).join("").slice(0, 12)}`;
-  store.set("orderbell.sid", sid);
-}
-// A token is nothing for the address bar and the history.
-if (token) history.replaceState(null, "", location.pathname + location.search);
-
-const url = new URL(`/ws/${sid}`, location.href);
-url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-url.hash = "";
-if (query.has("merchant")) url.searchParams.set("merchant", query.get("merchant"));
-
-const bell = new Orderbell(url.href, {
-  getToken: () => token,
-  getAudio: () => (audio ? "armed" : "blocked"),
+takeToken();
+const bell = new Orderbell(socketUrl(), {
+  getToken,
+  getAudio: () => (hasSound() ? "armed" : "blocked"),
 });
-bell.addEventListener("state", (e) => { state = e.detail.state; say(); });
-bell.addEventListener("event", (e) => { show(e.detail); ring(e.detail.type); });
+
+bell.addEventListener("state", ({ detail }) => {
+  code = detail.code;
+  say();
+});
+bell.addEventListener("event", ({ detail }) => {
+  show(detail);
+  ring(detail.type);
+});
 
 for (const name of ["online", "pageshow"]) addEventListener(name, () => bell.retryNow());
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") bell.retryNow();
 });
+addEventListener("hashchange", () => {
+  if (!takeToken()) return;
+  bell.stop();
+  bell.start();
+});
+$("start").addEventListener("click", arm);
+$("again").addEventListener("click", () => bell.start());
 $("language").addEventListener("click", () => {
   language = language === "en" ? "zh-CN" : "en";
-  store.set("orderbell.language", language);
+  keep("localStorage", "orderbell.language", language);
   say();
 });
 
