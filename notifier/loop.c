@@ -19,25 +19,32 @@ enum {
 	OUTBOX_MAX = 16384,    /* answers waiting: beyond, its peer is not read until it reads */
 	CLOSE_MS = 5000,       /* for the peer to answer a close, or to go */
 	MISSED_BEATS_MAX = 2,
+	DAY_S = 86400,
 	SEND_BUFFER =
 	    65536, /* SO_SNDBUF: what a peer that reads nothing can make the kernel hold */
 	USER_TIMEOUT_MS = 60000, /* TCP_USER_TIMEOUT: sent data that nobody acknowledges */
 };
 
+static void
+sooner(int64_t *due, int64_t other)
+{
+	if (other < *due)
+		*due = other;
+}
+
 /* When the loop must look at a connection next, whatever happens to it. */
 static void
 set_timer(struct loop *l, struct conn *c)
 {
-	int64_t due = c->next_beat_ms;
+	int64_t due = c->next_beat_ms, left_s = c->session.grant.exp - l->now_s;
 
-	if (c->deadline_ms != 0 && c->deadline_ms < due)
-		due = c->deadline_ms;
-	if (c->blocked_since_ms != 0 && !c->is_closing &&
-	    c->blocked_since_ms + l->shared->options->slow_s * 1000 < due)
-		due = c->blocked_since_ms + l->shared->options->slow_s * 1000;
-	if (c->session.grant.exp != 0 && !c->is_closing &&
-	    l->now_ms + (c->session.grant.exp - l->now_s) * 1000 < due)
-		due = l->now_ms + (c->session.grant.exp - l->now_s) * 1000;
+	if (c->deadline_ms != 0)
+		sooner(&due, c->deadline_ms);
+	if (c->blocked_since_ms != 0 && !c->is_closing)
+		sooner(&due, c->blocked_since_ms + l->shared->options->slow_s * 1000);
+	/* A token may name a year that no clock here will see. */
+	if (c->session.grant.exp != 0 && !c->is_closing && left_s < DAY_S)
+		sooner(&due, l->now_ms + left_s * 1000);
 	wheel_set(&l->wheel, &c->timer, due);
 }
 
