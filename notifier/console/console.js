@@ -182,8 +182,9 @@ function show(event) {
   const content = document.createElement("p");
   const time = document.createElement("time");
   const dismiss = document.createElement("button");
-  const at = event.at ? new Date(event.at) : new Date();
+  let at = new Date(event.at ?? Date.now());
 
+  if (Number.isNaN(at.getTime())) at = new Date();
   card.dataset.type = String(event.type);
   if (event.seq !== undefined) card.dataset.seq = String(event.seq);
   content.textContent = String(event.content ?? "");
