@@ -1,14 +1,17 @@
 -- grants.sql - each role may do its own work and nothing else.  Functions that write are SECURITY
 -- DEFINER, so a program needs no right on a table that it only writes through them.
-revoke all on schema orderbell from public;
-revoke all on all tables in schema orderbell from public;
-revoke all on all functions in schema orderbell from public;
+-- A shop's own role needs usage on the schema and its rights on orders, nothing besides.
+revoke all on schema orderbell from public, orderbell_fcgi, orderbell_notifier, orderbell_dba;
+revoke all on all tables in schema orderbell
+	from public, orderbell_fcgi, orderbell_notifier, orderbell_dba;
+revoke all on all functions in schema orderbell
+	from public, orderbell_fcgi, orderbell_notifier, orderbell_dba;
 
 grant usage on schema orderbell to orderbell_fcgi, orderbell_notifier, orderbell_dba;
 
 -- fcgi-order: pays and reminds.
 grant execute on function
-	orderbell.pay(text, numeric, text, text, text, bigint, int),
+	orderbell.pay(text, numeric, text, text, text, text, bigint, int),
 	orderbell.remind(bigint, bigint, text),
 	orderbell.ring(bigint)
 to orderbell_fcgi;
@@ -21,7 +24,8 @@ grant execute on function
 	orderbell.ack(bigint, bigint[], text)
 to orderbell_notifier;
 
--- DBA: sees all, keeps merchants and orders, uses every verb; streams and events only through them.
+-- DBA: sees all, keeps merchants and orders, settles payment exceptions, uses every verb; streams
+-- and events are written through these only.
 grant select on all tables in schema orderbell to orderbell_dba;
 grant insert, update, delete on orderbell.merchant, orderbell.orders to orderbell_dba;
 grant update, delete on orderbell.payment_exception to orderbell_dba;
@@ -29,12 +33,12 @@ grant execute on function
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
 	orderbell.ring(bigint),
-	orderbell.pay(text, numeric, text, text, text, bigint, int),
+	orderbell.pay(text, numeric, text, text, text, text, bigint, int),
 	orderbell.remind(bigint, bigint, text),
 	orderbell.notify(bigint, int, text, bigint),
 	orderbell.ack(bigint, bigint[], text),
 	orderbell.prune(interval, interval, int),
 	orderbell.new_epoch(bigint),
-	orderbell.renumber(),
+	orderbell.renumber(bigint),
 	orderbell.doctor()
 to orderbell_dba;

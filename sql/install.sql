@@ -1,9 +1,12 @@
--- install.sql - makes the schema orderbell, or brings it up to date: running it again changes nothing.
+-- install.sql - makes the schema orderbell.  Running it again changes nothing.
 --   psql -v ON_ERROR_STOP=1 -d DATABASE -f sql/install.sql
--- Needs PostgreSQL 13 or newer, and the right to create a schema and roles.
+-- Needs PostgreSQL 13 or newer, a database in UTF8, the right to make a schema there and, where the
+-- three roles are not there yet, to make roles.  All of it or nothing: it is one transaction.
+-- Who runs it owns it, and the functions act with his rights.
 \set ON_ERROR_STOP on
-set client_min_messages = warning;
+\encoding UTF8
 begin;
+set local client_min_messages = warning;
 \ir roles.sql
 \ir schema.sql
 \ir tables/merchant.sql
@@ -13,12 +16,16 @@ begin;
 \ir tables/payment_exception.sql
 \ir functions/timeline.sql
 \ir functions/wire_epoch.sql
+\ir functions/may_ring.sql
 \ir functions/record_exception.sql
-\ir functions/ring.sql
-\ir functions/merchant_made.sql
+\ir functions/tell_acked.sql
+\ir functions/bar_prepare.sql
+\ir functions/number_own.sql
 \ir functions/number_events.sql
+\ir functions/merchant_made.sql
 \ir functions/order_paid.sql
 \ir functions/order_moved.sql
+\ir functions/ring.sql
 \ir functions/pay.sql
 \ir functions/remind.sql
 \ir functions/notify.sql

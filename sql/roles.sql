@@ -1,5 +1,6 @@
 -- roles.sql - who may do what is said in grants.sql.  Roles belong to the whole cluster: they may
--- be there already.  They do not log in themselves; grant them to those who do.
+-- be there already, and are then left as they are.  They do not log in themselves; grant them to
+-- those who do.
 do $$
 declare
 	v_role text;

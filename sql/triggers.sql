@@ -1,24 +1,47 @@
--- triggers.sql - what happens by itself.  Made anew at each run, so that an upgrade changes them.
-drop trigger if exists orderbell_merchant_made on orderbell.merchant;
-create trigger orderbell_merchant_made after insert on orderbell.merchant
-	for each row execute function orderbell.merchant_made();
+-- triggers.sql - what happens by itself.  A trigger that is there is left alone: making it anew
+-- would lock the shop's orders.
+do $$
+begin
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_merchant_made'
+			and t.tgrelid = 'orderbell.merchant'::regclass) then
+		create trigger orderbell_merchant_made after insert on orderbell.merchant
+			for each row execute function orderbell.merchant_made();
+	end if;
 
-drop trigger if exists orderbell_number_events on orderbell.order_event;
-create constraint trigger orderbell_number_events after insert on orderbell.order_event
-	deferrable initially deferred
-	for each row when (new.seq is null) execute function orderbell.number_events();
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_number_events'
+			and t.tgrelid = 'orderbell.order_event'::regclass) then
+		create constraint trigger orderbell_number_events after insert on orderbell.order_event
+			deferrable initially deferred
+			for each row when (new.seq is null) execute function orderbell.number_events();
+	end if;
 
--- The conditions stand here and not in the functions: other updates of an order cost nothing.
-drop trigger if exists orderbell_order_paid_insert on orderbell.orders;
-create trigger orderbell_order_paid_insert after insert on orderbell.orders
-	for each row when (new.pay_status = 1) execute function orderbell.order_paid();
+	-- The conditions stand here and not in the functions: other updates of an order cost nothing.
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_order_made_paid'
+			and t.tgrelid = 'orderbell.orders'::regclass) then
+		create trigger orderbell_order_made_paid after insert on orderbell.orders
+			for each row when (new.pay_status = 1) execute function orderbell.order_paid();
+	end if;
 
-drop trigger if exists orderbell_order_paid on orderbell.orders;
-create trigger orderbell_order_paid after update on orderbell.orders
-	for each row when (new.pay_status = 1 and old.pay_status is distinct from 1)
-	execute function orderbell.order_paid();
+	-- Not "update of pay_status": a BEFORE trigger of the shop's may set it as well.
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_order_paid'
+			and t.tgrelid = 'orderbell.orders'::regclass) then
+		create trigger orderbell_order_paid after update on orderbell.orders
+			for each row when (new.pay_status = 1 and old.pay_status <> 1)
+			execute function orderbell.order_paid();
+	end if;
 
-drop trigger if exists orderbell_order_moved on orderbell.orders;
-create trigger orderbell_order_moved after update on orderbell.orders
-	for each row when (new.status > 2 and new.status is distinct from old.status)
-	execute function orderbell.order_moved();
+	-- An order that is paid and confirmed by one statement is news, and rings.
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_order_moved'
+			and t.tgrelid = 'orderbell.orders'::regclass) then
+		create trigger orderbell_order_moved after update on orderbell.orders
+			for each row when (new.status > old.status and new.status > 2
+				and (old.pay_status = 1 or new.pay_status <> 1))
+			execute function orderbell.order_moved();
+	end if;
+end $$;
+
+comment on trigger orderbell_merchant_made on orderbell.merchant is 'a merchant has a stream from its first moment';
+comment on trigger orderbell_number_events on orderbell.order_event is 'at commit: events get their seqs, and ring';
+comment on trigger orderbell_order_made_paid on orderbell.orders is 'an order that is made paid is an event';
+comment on trigger orderbell_order_paid on orderbell.orders is 'an order that becomes paid is an event';
+comment on trigger orderbell_order_moved on orderbell.orders is 'an order that moves on acks its events';

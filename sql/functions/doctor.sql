@@ -3,30 +3,43 @@
 create or replace function orderbell.doctor()
 	returns table (check_name text, is_ok boolean, detail text)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-	select 'triggers', count(*) = 5 and bool_and(t.tgenabled in ('O', 'A')),
-		format('%s of 5 are there, %s are enabled', count(*),
-			count(*) filter (where t.tgenabled in ('O', 'A')))
-	from pg_trigger t
-	where not t.tgisinternal and t.tgname like 'orderbell\_%'
-		and t.tgrelid in ('orderbell.merchant'::regclass, 'orderbell.orders'::regclass,
-			'orderbell.order_event'::regclass)
+	select 'triggers', count(t.oid) filter (where t.tgenabled in ('O', 'A')) = count(*),
+		coalesce('missing or off: '
+			|| string_agg(w.name, ', ') filter (where t.tgenabled is distinct from 'O'
+				and t.tgenabled is distinct from 'A'), 'all are on')
+	from (values
+		('orderbell.merchant'::regclass, 'orderbell_merchant_made'),
+		('orderbell.order_event', 'orderbell_number_events'),
+		('orderbell.orders', 'orderbell_order_made_paid'),
+		('orderbell.orders', 'orderbell_order_paid'),
+		('orderbell.orders', 'orderbell_order_moved')) as w (of_table, name)
+	left join pg_trigger t on t.tgrelid = w.of_table and t.tgname = w.name
 	union all
 	select 'unnumbered events', count(*) = 0,
 		format('%s without seq, written with triggers off: select orderbell.renumber()', count(*))
-	from orderbell.order_event e where e.seq is null and e.xact <> pg_current_xact_id()
+	from orderbell.order_event e where e.seq is null and e.xact is distinct from pg_current_xact_id_if_assigned()
 	union all
-	select 'merchants without stream', count(*) = 0, format('%s', count(*))
+	select 'merchants without stream', count(*) = 0,
+		format('%s: their events become payment_exceptions', count(*))
 	from orderbell.merchant m left join orderbell.stream s on s.merchant_id = m.id
 	where s.merchant_id is null
+	union all
+	select 'streams behind their events', count(*) = 0,
+		format('%s, whose payments would fail: select orderbell.new_epoch(merchant_id)', count(*))
+	from orderbell.stream s
+	where s.seq < (select max(e.seq) from orderbell.order_event e
+		where e.merchant_id = s.merchant_id and e.seq is not null)
 	union all
 	select 'notification queue', pg_notification_queue_usage() < 0.5,
 		format('%s %% full', round(100 * pg_notification_queue_usage()::numeric, 1))
 	union all
-	select 'payment exceptions', count(*) = 0, format('%s: orderbell.payment_exceptions', count(*))
+	select 'payment exceptions', count(*) = 0,
+		format('%s: see orderbell.payment_exceptions', count(*))
 	from orderbell.payment_exception
 	union all
-	select 'oldest waiting event', coalesce(min(e.created_at) > clock_timestamp() - interval '10 minutes', true),
+	select 'oldest waiting event',
+		coalesce(min(e.created_at) > clock_timestamp() - interval '10 minutes', true),
 		coalesce('since ' || min(e.created_at), 'none')
-	from orderbell.order_event e where e.acked_at is null
+	from orderbell.order_event e where e.acked_at is null and e.seq is not null
 $$;
 comment on function orderbell.doctor() is 'One row per check of orderbell''s health.';

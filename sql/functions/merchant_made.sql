@@ -1,9 +1,12 @@
 -- orderbell.merchant_made() - trigger: a merchant has a stream from its first moment.
+-- One that was deleted and is made again goes on behind its old events.
 -- Touches: stream (insert).
 create or replace function orderbell.merchant_made() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-	insert into orderbell.stream (merchant_id) values (new.id);
+	insert into orderbell.stream (merchant_id, seq)
+	select new.id, coalesce(max(e.seq), 0)
+	from orderbell.order_event e where e.merchant_id = new.id and e.seq is not null;
 	return null;
 end $$;
 comment on function orderbell.merchant_made() is 'Trigger: makes the stream of a new merchant.';

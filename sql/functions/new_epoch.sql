@@ -1,21 +1,29 @@
 -- orderbell.new_epoch(merchant_id) - says that seqs of a stream may repeat: after the tables were
 -- restored by hand (a promotion and a point-in-time restore are noticed without it).
 --   p_merchant_id  null: all merchants
--- Terminals start from the un-acked events.  Returns how many streams it was.
+-- Also takes a stream that is behind its own events up to them.  Terminals start from the un-acked
+-- events.  Returns how many streams it was.
 -- Touches: stream (update).
 create or replace function orderbell.new_epoch(p_merchant_id bigint default null) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	v_n bigint;
 begin
-	with locked as (
-		select s.merchant_id from orderbell.stream s
-		where p_merchant_id is null or s.merchant_id = p_merchant_id
-		order by s.merchant_id for no key update)
-	update orderbell.stream s set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8)
-	from locked l where s.merchant_id = l.merchant_id;
+	perform from orderbell.stream s
+	where p_merchant_id is null or s.merchant_id = p_merchant_id
+	order by s.merchant_id
+	for no key update;
+	update orderbell.stream s
+	set epoch = left(gen_random_uuid()::text, 8),
+		seq = greatest(s.seq, (select max(e.seq) from orderbell.order_event e
+			where e.merchant_id = s.merchant_id and e.seq is not null))
+	where p_merchant_id is null or s.merchant_id = p_merchant_id;
 	get diagnostics v_n = row_count;
-	perform pg_notify('order_control', json_build_object('merchant', p_merchant_id)::text);
+	if v_n > 0 then
+		perform pg_notify('order_control', json_build_object('new_epoch', true,
+			'merchant', p_merchant_id)::text);
+	end if;
 	return v_n;
 end $$;
-comment on function orderbell.new_epoch(bigint) is 'After restoring tables by hand: seqs may repeat.';
+comment on function orderbell.new_epoch(bigint) is
+	'After restoring tables by hand: says that seqs may repeat.';

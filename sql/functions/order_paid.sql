@@ -1,25 +1,22 @@
 -- orderbell.order_paid() - trigger: an order has become paid, by whatever statement; its merchant is
--- to know.  One that was cancelled before makes a payment_exception instead.
+-- to know.  One that was cancelled or refunded before makes a payment_exception instead.
 -- With `set local orderbell.quiet = on` nothing happens: for importing history.
--- Never fails the shop's statement.  The event's id is left in the setting orderbell.event_id.
+-- Never fails the shop's statement.
 -- Touches: order_event (insert), payment_exception (insert).
 create or replace function orderbell.order_paid() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-	v_id bigint;
 begin
 	if coalesce(current_setting('orderbell.quiet', true), '') in ('on', 'true', 'yes', '1') then
 		return null;
 	end if;
-	if new.status = 6 then
-		perform orderbell.record_exception('cancelled', new.merchant_id, new.id, new.number,
-			new.amount, null, null, 'the order was cancelled before it was paid');
+	if new.status in (6, 7) then
+		perform orderbell.record_exception(
+			case new.status when 6 then 'cancelled' else 'refunded' end, new.merchant_id, new.id,
+			new.number, new.amount, null, null, 'marked as paid by SQL after that');
 		return null;
 	end if;
 	insert into orderbell.order_event (merchant_id, type, order_id, content)
-	values (new.merchant_id, 1, new.id, '订单号:' || new.number)
-	returning id into v_id;
-	perform set_config('orderbell.event_id', v_id::text, true);
+	values (new.merchant_id, 1, new.id, '订单号:' || new.number);
 	return null;
 end $$;
 comment on function orderbell.order_paid() is 'Trigger: a paid order becomes an event.';
