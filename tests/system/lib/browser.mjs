@@ -65,9 +65,15 @@ const verbs = {
     return number;
   },
   evaluate: ({ page, script }) => pages.get(page).evaluate(script),
+  // Not waitForFunction: inside the page its eval() is forbidden by the page's own policy.
   async wait({ page, script, withinMs }) {
-    const handle = await pages.get(page).waitForFunction(script, null, { timeout: withinMs });
-    return handle.jsonValue();
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      const value = await pages.get(page).evaluate(script);
+      if (value) return value;
+      if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms`);
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    }
   },
   click: ({ page, selector }) => pages.get(page).click(selector, { timeout: 5000 }),
   async screenshot({ page, path }) {

@@ -140,7 +140,7 @@ class Stack:
         """The ends of all logs, for a person who looks at a failed test."""
         folder = os.path.join(self.folder, "log")
         text = []
-        for name in sorted(os.listdir(folder)):
+        for name in sorted(set(os.listdir(folder)) - {"initdb.log"}):
             with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as f:
                 text += [f"--- {name}\n", *f.readlines()[-lines:]]
         return "".join(text)
