@@ -86,8 +86,9 @@ class Terminal:
     def wait(self, condition, what, within_s=WITHIN_S):
         """Waits until condition() gives something; AssertionError, telling all, when it does not."""
         with self.changed:
-            got = self.changed.wait_for(lambda: condition() or None, within_s)
-            if got is None:
+            self.changed.wait_for(lambda: condition() or self.is_ended, within_s)
+            got = condition()
+            if not got:
                 state = f"closed {self.close_code} {self.status or ''} {self.error}" \
                     if self.is_ended else "open"
                 raise AssertionError(f"{self}: {what} not within {within_s} s; it is {state}; "
