@@ -54,6 +54,13 @@ carrier_post_item_to_all(struct carrier *c, struct item *it)
 }
 
 void
+carrier_post_page(struct carrier *c, int loop, struct page *p)
+{
+	must_post(&c->loops[loop], &(struct note){.kind = NOTE_PAGE, .page = p});
+	inbox_wake(&c->loops[loop].inbox);
+}
+
+void
 carrier_flush(struct carrier *c)
 {
 	for (int i = 0; i < c->shared.options->n_loops; i++)
@@ -93,7 +100,7 @@ carrier_adopt(struct carrier *c, const struct newcomer *newcomer)
 
 struct carrier *
 carrier_new(const struct carrier_options *options, const struct access *access,
-    const struct carrier_watch *watch, struct census *census, struct metrics *metrics)
+    const struct carrier_needs *needs, struct census *census, struct metrics *metrics)
 {
 	size_t n = (size_t)options->n_loops;
 	struct carrier *c = calloc(1, sizeof *c + n * sizeof c->loops[0]);
@@ -101,9 +108,9 @@ carrier_new(const struct carrier_options *options, const struct access *access,
 
 	if (c == NULL)
 		return NULL;
-	c->shared = (struct loop_shared){options, access, watch, census, metrics};
+	c->shared = (struct loop_shared){options, access, needs, census, metrics};
 	for (size_t i = 0; i < n; i++)
-		ok = loop_init(&c->loops[i], &c->shared) && ok;
+		ok = loop_init(&c->loops[i], (int)i, &c->shared) && ok;
 	if (ok)
 		return c;
 	carrier_free(c);

@@ -14,6 +14,7 @@
 #include "notifier/census.h"
 #include "notifier/item.h"
 #include "notifier/metrics.h"
+#include "notifier/page.h"
 #include "notifier/session.h"
 
 struct carrier_options {
@@ -21,12 +22,16 @@ struct carrier_options {
 	int heartbeat_s, slow_s, hello_s;
 };
 
-/* How the carrier asks for the events of a merchant; called in a loop's thread, must not block.
- * Each watch is followed by carrier_post_stream(), sooner or later. */
-struct carrier_watch {
+/* How the carrier asks for what is in the database; called in a loop's thread, must not block. */
+struct carrier_needs {
 	void *arg;
+	/* The events of a merchant from now on: answered by carrier_post_stream(), then items. */
 	void (*watch)(void *arg, int64_t merchant);
 	void (*unwatch)(void *arg, int64_t merchant);
+	/* What was missed: answered by carrier_post_page() to that loop. */
+	void (*ask)(void *arg, int loop, enum page_kind kind, int64_t merchant, int64_t after);
+	/* Events were seen at the terminal `by`; false: not now. */
+	bool (*ack)(void *arg, int64_t merchant, const int64_t *seqs, size_t n, const char *by);
 };
 
 /* A socket whose handshake is done. */
@@ -44,7 +49,7 @@ struct carrier;
 
 /* All is borrowed for the carrier's life.  NULL: out of memory or descriptors. */
 struct carrier *carrier_new(const struct carrier_options *options, const struct access *access,
-    const struct carrier_watch *watch, struct census *census, struct metrics *metrics);
+    const struct carrier_needs *needs, struct census *census, struct metrics *metrics);
 void carrier_free(struct carrier *c); /* accepts NULL; only when it does not run */
 
 bool carrier_start(struct carrier *c);
@@ -60,6 +65,8 @@ bool carrier_adopt(struct carrier *c, const struct newcomer *newcomer);
 void carrier_post_stream(struct carrier *c, int64_t merchant, const char *epoch, int64_t top);
 void carrier_post_item(struct carrier *c, struct item *it);
 void carrier_post_item_to_all(struct carrier *c, struct item *it);
+/* Any thread.  Takes the page. */
+void carrier_post_page(struct carrier *c, int loop, struct page *p);
 void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */
 
 /* Says goodbye (4003) to every terminal, spread evenly over drain_ms. */

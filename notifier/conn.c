@@ -30,6 +30,7 @@ conn_new(int fd, const char *name, enum session_kind kind, const struct grant *g
 void
 conn_free(struct conn *c)
 {
+	session_fini(&c->session);
 	frame_reader_fini(&c->reader);
 	outbox_clear(&c->outbox);
 	item_release(c->partial);
@@ -73,23 +74,37 @@ add_piece(struct pieces *p, const uint8_t *bytes, size_t len)
 	return true;
 }
 
-static void
-gather(const struct conn *c, bool with_items, struct pieces *p)
+/* The bytes of an item that this terminal is to get; *len is 0 when it is not for it. */
+static const uint8_t *
+bytes_for(const struct conn *c, const struct item *it, size_t *len)
 {
-	enum wire wire = (enum wire)c->member.wire;
+	const uint8_t *bytes = item_wire(it, (enum wire)c->member.wire, len);
+
+	if (item_seq(it) != 0 && item_seq(it) < c->next_seq)
+		*len = 0; /* it has been told before */
+	return bytes;
+}
+
+static const struct item *
+run_item(const struct item_run *run, uint64_t i)
+{
+	return run->slots[(run->at + i) & run->mask];
+}
+
+static void
+gather(const struct conn *c, const struct item_run *run, struct pieces *p)
+{
 	size_t len;
 
 	p->n = p->bytes = 0;
 	if (c->partial != NULL) {
-		const uint8_t *bytes = item_wire(c->partial, wire, &len);
+		const uint8_t *bytes = item_wire(c->partial, (enum wire)c->member.wire, &len);
 
 		add_piece(p, bytes + c->partial_sent, len - c->partial_sent);
 	}
 	add_piece(p, outbox_bytes(&c->outbox), outbox_len(&c->outbox));
-	if (!with_items)
-		return;
-	for (uint64_t i = 0, n = member_n_ahead(&c->member); i < n; i++) {
-		const uint8_t *bytes = item_wire(member_item(&c->member, i), wire, &len);
+	for (uint64_t i = 0; run != NULL && i < run->n; i++) {
+		const uint8_t *bytes = bytes_for(c, run_item(run, i), &len);
 
 		if (!add_piece(p, bytes, len))
 			break;
@@ -102,36 +117,43 @@ smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Marks `sent` bytes of what gather() laid out as gone. */
-static void
-settle(struct conn *c, bool with_items, size_t sent, int64_t *n_delivered)
+/* Marks `sent` bytes as gone from the started item and the outbox; gives how many are left over. */
+static size_t
+settle_own(struct conn *c, size_t sent, int64_t *n_delivered)
 {
-	enum wire wire = (enum wire)c->member.wire;
 	size_t len, n;
 
 	if (c->partial != NULL) {
-		item_wire(c->partial, wire, &len);
+		item_wire(c->partial, (enum wire)c->member.wire, &len);
 		n = smaller(sent, len - c->partial_sent);
 		c->partial_sent += (uint32_t)n;
 		sent -= n;
 		if (c->partial_sent < len)
-			return;
+			return 0;
 		item_release(c->partial);
 		c->partial = NULL;
 		(*n_delivered)++;
 	}
 	n = smaller(sent, outbox_len(&c->outbox));
 	outbox_drop(&c->outbox, n);
-	sent -= n;
-	if (!with_items || outbox_len(&c->outbox) > 0)
-		return;
-	while (member_n_ahead(&c->member) > 0) {
-		const struct item *it = member_item(&c->member, 0);
+	return sent - n;
+}
 
-		item_wire(it, wire, &len);
+/* Takes the items off the run's front that are sent, begun, or not for this terminal. */
+static void
+settle_run(struct conn *c, struct item_run *run, size_t sent, int64_t *n_delivered)
+{
+	while (run->n > 0) {
+		const struct item *it = run_item(run, 0);
+		size_t len;
+
+		bytes_for(c, it, &len);
 		if (len > 0 && sent == 0)
 			return; /* the next one has not begun */
-		c->member.pos++;
+		run->at++;
+		run->n--;
+		if (item_seq(it) >= c->next_seq)
+			c->next_seq = item_seq(it) + 1;
 		if (sent < len) {
 			/* Begun, not ended: the ring may drop it, we may not. */
 			c->partial = item_hold((struct item *)(uintptr_t)it);
@@ -144,27 +166,26 @@ settle(struct conn *c, bool with_items, size_t sent, int64_t *n_delivered)
 }
 
 enum conn_status
-conn_send(struct conn *c, int64_t now_ms, bool with_items, int64_t *n_delivered)
+conn_send(struct conn *c, int64_t now_ms, struct item_run *run, int64_t *n_delivered)
 {
 	for (;;) {
 		struct pieces pieces;
 		struct msghdr message = {.msg_iov = pieces.iov};
-		ssize_t sent;
+		ssize_t sent = 0;
+		size_t left;
 
-		gather(c, with_items, &pieces);
-		if (pieces.n == 0) {
-			settle(c, with_items, 0, n_delivered); /* steps over what is not for it */
-			c->blocked_since_ms = 0;
-			return CONN_OK;
-		}
+		gather(c, run, &pieces);
 		message.msg_iovlen = pieces.n;
-		sent = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (pieces.n > 0)
+			sent = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0 && errno != EAGAIN)
 			return CONN_GONE;
-		if (sent > 0) {
-			settle(c, with_items, (size_t)sent, n_delivered);
+		if (sent >= 0) {
+			left = settle_own(c, (size_t)sent, n_delivered);
+			if (run != NULL && c->partial == NULL && outbox_len(&c->outbox) == 0)
+				settle_run(c, run, left, n_delivered);
 			c->blocked_since_ms = 0;
 		}
 		if (sent < (ssize_t)pieces.bytes) {
@@ -172,6 +193,8 @@ conn_send(struct conn *c, int64_t now_ms, bool with_items, int64_t *n_delivered)
 				c->blocked_since_ms = now_ms;
 			return CONN_OK;
 		}
+		if (pieces.n == 0)
+			return CONN_OK;
 	}
 }
 

@@ -14,6 +14,14 @@
 #include "notifier/session.h"
 #include "notifier/wheel.h"
 
+/* Where a terminal's events come from. */
+enum feed {
+	FEED_NONE,    /* not welcomed yet */
+	FEED_UNACKED, /* pages of un-acked events, up to the top of its welcome */
+	FEED_TABLE,   /* pages of the table: the ring does not reach back to what it has seen */
+	FEED_RING,    /* live */
+};
+
 struct conn {
 	struct wheel_timer timer; /* the carrier's */
 	struct conn *prev, *next; /* the carrier's list */
@@ -24,6 +32,10 @@ struct conn {
 	struct item *partial;  /* sent in part: must be finished before anything else; owned */
 	uint32_t partial_sent; /* bytes of it */
 	int fd;
+	int64_t next_seq;    /* seq of the event it is sent next: lower ones are passed over */
+	int64_t welcome_top; /* v1: up to here it is catching up */
+	uint8_t feed;        /* enum feed */
+	bool awaits_page, is_caught_up;
 	int64_t address_key; /* census */
 	int64_t next_beat_ms;
 	int64_t blocked_since_ms;  /* the socket has taken nothing since; 0: it is not full */
@@ -48,10 +60,11 @@ void conn_free(struct conn *c); /* closes the socket */
 /* Reads once into `buffer` (shared by a loop's connections); *n is what came, 0 when nothing. */
 enum conn_status conn_receive(struct conn *c, uint8_t *buffer, size_t size, size_t *n);
 
-/* Sends all that waits and that the socket takes: a started item, the outbox, then, when
- * `with_items`, what is ahead of the member in its ring.  Adds to *n_delivered for each item that
- * went out whole. */
-enum conn_status conn_send(struct conn *c, int64_t now_ms, bool with_items, int64_t *n_delivered);
+/* Sends all that waits and that the socket takes: a started item, the outbox, then the items of
+ * `run` (NULL: none) that are for it.  Takes what it has sent or begun off the run's front.  Adds
+ * to *n_delivered for each item that went out whole. */
+enum conn_status conn_send(
+    struct conn *c, int64_t now_ms, struct item_run *run, int64_t *n_delivered);
 
 /* True when it has bytes that the socket did not take. */
 bool conn_is_blocked(const struct conn *c);

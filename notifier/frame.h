@@ -40,7 +40,8 @@ enum close_code {
 enum {
 	FRAME_CONTROL_MAX = 125,   /* payload of a control frame */
 	FRAME_MESSAGE_MAX = 65536, /* payload of a message, all its fragments together */
-	FRAME_HEADER_MAX = 14,     /* of a client's frame; a server's is at most 10 */
+	FRAME_HEADER_MAX = 14,     /* of a client's frame; a server's is at most: */
+	FRAME_HEADER_SERVER_MAX = 10,
 };
 
 struct frame_reader {

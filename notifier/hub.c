@@ -11,7 +11,9 @@ struct room {
 	int64_t merchant;
 	int64_t top;
 	char epoch[HUB_EPOCH_MAX + 1];
+	int64_t complete_from; /* each event from this seq to top is in the ring */
 	bool is_known, is_dirty;
+	uint8_t asked;
 	struct item **ring; /* item number n is at ring[n % ring_room] */
 	uint32_t ring_room; /* a power of two, or 0 */
 	uint64_t first, end;
@@ -87,6 +89,8 @@ drop_first(struct hub *h, struct room *r)
 
 	r->ring_bytes -= item_size(it);
 	h->bytes -= item_size(it);
+	if (item_seq(it) != 0)
+		r->complete_from = item_seq(it) + 1;
 	item_release(it);
 	r->first++;
 }
@@ -154,6 +158,7 @@ push(struct hub *h, struct room *r, struct item *it)
 		 * to the ring and resume from the database. */
 		clear_ring(h, r);
 		r->first = ++r->end;
+		r->complete_from = r->top + 1;
 		mark_dirty(h, r);
 		return;
 	}
@@ -306,11 +311,26 @@ hub_room(const struct hub *h, int64_t merchant)
 }
 
 void
-room_set_stream(struct room *r, const char *epoch, int64_t top)
+hub_set_stream(struct hub *h, struct room *r, const char *epoch, int64_t top)
 {
+	if (r->is_known)
+		clear_ring(h, r);
 	snprintf(r->epoch, sizeof r->epoch, "%s", epoch);
 	r->top = top;
+	r->complete_from = top + 1;
 	r->is_known = true;
+}
+
+bool
+room_covers(const struct room *r, int64_t seq)
+{
+	return r->is_known && seq >= r->complete_from;
+}
+
+uint8_t *
+room_asked(struct room *r)
+{
+	return &r->asked;
 }
 
 bool
@@ -361,11 +381,31 @@ member_is_lost(const struct member *m)
 	return m->pos < m->room->first;
 }
 
-const struct item *
-member_item(const struct member *m, uint64_t i)
+struct item_run
+member_run(const struct member *m, int64_t most)
 {
 	const struct room *r = m->room;
+	struct item_run run = {.slots = r->ring, .mask = r->ring_room - 1, .at = m->pos};
 
-	assert(m->pos >= r->first && m->pos + i < r->end);
-	return r->ring[(m->pos + i) % r->ring_room];
+	assert(!member_is_lost(m));
+	run.n = r->end - m->pos;
+	if (most >= r->top)
+		return run;
+	for (uint64_t i = 0; i < run.n; i++) {
+		if (item_seq(run.slots[(run.at + i) & run.mask]) > most)
+			run.n = i;
+	}
+	return run;
+}
+
+void
+member_seek(struct member *m, int64_t seq)
+{
+	const struct room *r = m->room;
+	uint64_t at = r->first;
+
+	while (at != r->end && item_seq(r->ring[at & (r->ring_room - 1)]) < seq)
+		at++;
+	if (member_is_lost(m) || m->pos > at)
+		m->pos = at;
 }

@@ -49,8 +49,9 @@ int64_t hub_expire(struct hub *h, int64_t now_ms);
 /* The room of a merchant, or NULL. */
 struct room *hub_room(const struct hub *h, int64_t merchant);
 
-/* The listener has told where the merchant's stream stands: from now on its items come. */
-void room_set_stream(struct room *r, const char *epoch, int64_t top);
+/* The listener has told where the merchant's stream stands: from now on its items come.  What the
+ * ring holds of earlier numbers is dropped. */
+void hub_set_stream(struct hub *h, struct room *r, const char *epoch, int64_t top);
 bool room_is_known(const struct room *r);
 int64_t room_merchant(const struct room *r);
 const char *room_epoch(const struct room *r); /* "" while not known */
@@ -68,11 +69,29 @@ void hub_publish_to_all(struct hub *h, struct item *it);
 /* Rooms with items that were published since they were last given here; NULL: no more. */
 struct room *hub_next_dirty(struct hub *h);
 
+/* True when the ring holds every event of the merchant with a seq from `seq` up to room_top(). */
+bool room_covers(const struct room *r, int64_t seq);
+
+/* Questions that a loop has put to the ledger for a room and that are not answered yet, a bit each.
+ */
+uint8_t *room_asked(struct room *r);
+
 /* Items still ahead of a member. */
 uint64_t member_n_ahead(const struct member *m);
 bool member_is_lost(const struct member *m); /* the ring no longer has its next item */
 
-/* The i-th item ahead of it, i < member_n_ahead(); not when it is lost. */
-const struct item *member_item(const struct member *m, uint64_t i);
+/* Some items in a row: the i-th is slots[(at + i) & mask]. */
+struct item_run {
+	struct item *const *slots;
+	uint64_t mask, at, n;
+};
+
+/* What is ahead of a member that is not lost, up to and including the last event with seq <= most.
+ */
+struct item_run member_run(const struct member *m, int64_t most);
+
+/* Moves a member back, or, when it is lost, on, to the first item of the ring with that seq or a
+ * higher one.  One that stands before it already stays there. */
+void member_seek(struct member *m, int64_t seq);
 
 #endif

@@ -19,6 +19,7 @@ drop_note(const struct note *note)
 	case NOTE_ADOPT: conn_free(note->conn); break;
 	case NOTE_ITEM:
 	case NOTE_ITEM_TO_ALL: item_release(note->item); break;
+	case NOTE_PAGE: page_free(note->page); break;
 	case NOTE_STREAM:
 	case NOTE_DRAIN:
 	case NOTE_STOP: break;

@@ -11,14 +11,24 @@
 #include "notifier/conn.h"
 #include "notifier/hub.h"
 #include "notifier/item.h"
+#include "notifier/page.h"
 #include "notifier/poller.h"
 
-enum note_kind { NOTE_ADOPT, NOTE_STREAM, NOTE_ITEM, NOTE_ITEM_TO_ALL, NOTE_DRAIN, NOTE_STOP };
+enum note_kind {
+	NOTE_ADOPT,
+	NOTE_STREAM,
+	NOTE_ITEM,
+	NOTE_ITEM_TO_ALL,
+	NOTE_PAGE,
+	NOTE_DRAIN,
+	NOTE_STOP
+};
 
 struct note {
 	enum note_kind kind;
 	union {
 		struct conn *conn; /* ADOPT: owned */
+		struct page *page; /* PAGE: owned */
 		struct item *item; /* ITEM, ITEM_TO_ALL: a reference */
 		struct {
 			int64_t merchant, top;

@@ -88,6 +88,13 @@ add_members(json_object *object, const struct event *ev, const char *content)
 	return ok && add(object, "at", json_object_new_string(ev->at));
 }
 
+static const char *
+text_of(json_object *object, size_t *len)
+{
+	return json_object_to_json_string_length(
+	    object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, len);
+}
+
 /* The JSON text of an event; the empty form when out of memory. */
 static struct form
 form_of(const struct event *ev, const char *content, bool with_ack)
@@ -98,8 +105,7 @@ form_of(const struct event *ev, const char *content, bool with_ack)
 	if (ok && with_ack && ev->acked_by != NULL)
 		ok = add(form.json, "acked", json_object_new_string(ev->acked_by));
 	if (ok)
-		form.text = json_object_to_json_string_length(
-		    form.json, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &form.len);
+		form.text = text_of(form.json, &form.len);
 	return form;
 }
 
@@ -113,17 +119,30 @@ put_frame(struct item *it, enum wire wire, uint32_t at, const struct form *form)
 	it->len[wire] = (uint32_t)(header_len + form->len);
 }
 
-/* Puts the item together; `plain` without text: the plain clients' bytes are v1's. */
+/* An item with room for so many bytes and nothing in it yet; NULL when out of memory. */
 static struct item *
-assemble(const struct event *ev, const struct form *v1, const struct form *plain)
+new_item(int64_t merchant, int64_t seq, size_t n_bytes)
 {
-	size_t size = sizeof(struct item) + 10 + v1->len + (plain->text ? 10 + plain->len : 0);
+	size_t size = sizeof(struct item) + n_bytes;
 	struct item *it = malloc(size);
 
 	if (it == NULL)
 		return NULL;
-	*it = (struct item){.merchant = ev->merchant, .seq = ev->seq, .size = size};
+	*it = (struct item){.merchant = merchant, .seq = seq, .size = size};
 	atomic_init(&it->refs, 1);
+	return it;
+}
+
+/* Puts the item together; `plain` without text: the plain clients' bytes are v1's. */
+static struct item *
+assemble(const struct event *ev, const struct form *v1, const struct form *plain)
+{
+	struct item *it = new_item(ev->merchant, ev->seq,
+	    FRAME_HEADER_SERVER_MAX + v1->len +
+		(plain->text != NULL ? FRAME_HEADER_SERVER_MAX + plain->len : 0));
+
+	if (it == NULL)
+		return NULL;
 	put_frame(it, WIRE_V1, 0, v1);
 	if (ev->type != TYPE_NEW_ORDER && ev->type != TYPE_REMINDER)
 		return it;
@@ -151,6 +170,27 @@ item_new(const struct event *ev, bool escape_plain)
 	json_object_put(v1.json);
 	json_object_put(plain.json);
 	free(html);
+	return it;
+}
+
+struct item *
+item_new_acked(int64_t merchant, const int64_t *seqs, size_t n, const char *by)
+{
+	struct form v1 = {.json = json_object_new_object()};
+	json_object *acked = json_object_new_array();
+	struct item *it = NULL;
+	bool ok = v1.json != NULL && add(v1.json, "acked", acked) &&
+	          add(v1.json, "by", json_object_new_string(by));
+
+	for (size_t i = 0; ok && i < n; i++)
+		ok = json_object_array_add(acked, json_object_new_int64(seqs[i])) == 0;
+	if (ok) {
+		v1.text = text_of(v1.json, &v1.len);
+		it = new_item(merchant, 0, v1.len + FRAME_HEADER_SERVER_MAX);
+	}
+	if (it != NULL)
+		put_frame(it, WIRE_V1, 0, &v1);
+	json_object_put(v1.json);
 	return it;
 }
 

@@ -33,6 +33,10 @@ struct item;
  * clients get has & < > " ' as HTML entities: a known one puts it into its page raw. */
 struct item *item_new(const struct event *ev, bool escape_plain);
 
+/* Tells that a merchant's events were acked at terminal `by`; for v1 clients alone.  NULL when out
+ * of memory. */
+struct item *item_new_acked(int64_t merchant, const int64_t *seqs, size_t n, const char *by);
+
 struct item *item_hold(struct item *it); /* one more reference */
 void item_release(struct item *it);      /* accepts NULL */
 

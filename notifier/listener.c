@@ -12,10 +12,11 @@
 #include <unistd.h>
 
 #include "notifier/bell.h"
+#include "notifier/event_row.h"
 #include "notifier/hub.h"
 #include "notifier/idmap.h"
-#include "notifier/utf8.h"
 #include "shared/clock.h"
+#include "shared/json.h"
 #include "shared/log.h"
 #include "shared/pgconn.h"
 
@@ -26,12 +27,13 @@ enum {
 	CONNECT_MS = 5000,
 	MERCHANTS_MAX = 1000, /* of one query */
 	EVENTS_PER_MERCHANT = 1000,
+	CONTROL_SEQS_MAX = 1000,
 	EVENTS_MAX = 5000, /* of one query */
 };
 
 static const char session_sql[] =
     "set client_encoding = 'UTF8'; set statement_timeout = 5000; set default_transaction_read_only"
-    " = off; listen order_events";
+    " = off; listen order_events; listen order_control";
 
 static const struct pgconn_statement statements[] = {
     {"streams",
@@ -39,14 +41,18 @@ static const struct pgconn_statement statements[] = {
 	"select s.merchant_id, s.epoch || '-' || t.timeline, s.seq from orderbell.stream s"
 	" cross join (select orderbell.timeline() as timeline offset 0) t"
 	" where s.merchant_id = any($1::bigint[])"},
-    {"events",
-	"select w.merchant_id, e.seq, e.type, e.order_id, e.content,"
-	" to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), e.acked_by"
-	" from unnest($1::bigint[], $2::bigint[]) as w(merchant_id, last)"
-	" cross join lateral (select o.seq, o.type, o.order_id, o.content, o.created_at, o.acked_by"
-	"  from orderbell.order_event o where o.merchant_id = w.merchant_id and o.seq > w.last"
-	"  order by o.seq limit $3::bigint) e"
-	" limit $4::bigint"},
+    {"events", "select w.merchant_id, " EVENT_ROW_COLUMNS
+	       " from unnest($1::bigint[], $2::bigint[]) as w(merchant_id, last)"
+	       " cross join lateral (select " EVENT_ROW_SOURCE " from orderbell.order_event o"
+	       "  where o.merchant_id = w.merchant_id and o.seq > w.last"
+	       "  order by o.seq limit $3::bigint) e"
+	       " limit $4::bigint"},
+    /* Of the seqs that somebody says were acked, those that are.  Without seqs: the latest. */
+    {"acked",
+	"select e.seq, e.acked_by from orderbell.order_event e where e.merchant_id = $1::bigint"
+	" and e.acked_at is not null and (e.seq = any($2::bigint[]) or ($2::bigint[] = '{}'"
+	" and e.acked_at > clock_timestamp() - interval '10 seconds'))"
+	" order by e.acked_by, e.seq limit 1000"},
     {"alive", "select 1"}, {NULL, NULL}};
 
 /* A merchant that is watched. */
@@ -231,12 +237,6 @@ array_end(struct array *a)
 	return a->text;
 }
 
-static int64_t
-int_of(const PGresult *res, int row, int column)
-{
-	return strtoll(PQgetvalue(res, row, column), NULL, 10);
-}
-
 /* Runs a statement that gives rows.  NULL when it did not: then the connection is given up. */
 static PGresult *
 ask(struct listener *l, const char *statement, int n, const char *const *params)
@@ -306,10 +306,11 @@ read_streams(struct listener *l, bool only_unknown)
 		if (res == NULL)
 			return false;
 		for (int row = 0; row < PQntuples(res); row++) {
-			struct watch *found = idmap_get(&l->watches, int_of(res, row, 0));
+			struct watch *found = idmap_get(&l->watches, row_int(res, row, 0));
 
 			if (found != NULL)
-				take_stream(l, found, PQgetvalue(res, row, 1), int_of(res, row, 2));
+				take_stream(
+				    l, found, PQgetvalue(res, row, 1), row_int(res, row, 2));
 		}
 		PQclear(res);
 	}
@@ -334,23 +335,13 @@ answer_the_unknown(struct listener *l)
 	}
 }
 
-static bool
-is_utf8(const char *text)
-{
-	struct utf8 utf8 = {0};
-
-	return utf8_feed(&utf8, (const uint8_t *)text, strlen(text)) && utf8_is_complete(&utf8);
-}
-
-/* Makes an item of an event and passes it on.  Out of memory is no reason to skip an order. */
+/* Passes an item on and lets go of it.  Out of memory is no reason to skip an order. */
 static void
-pass_on(struct listener *l, const struct event *ev)
+pass_on(struct listener *l, struct item *it)
 {
-	struct item *it = item_new(ev, l->options->plain_escape_html);
-
 	if (it == NULL)
 		abort();
-	if (ev->merchant == 0)
+	if (item_merchant(it) == 0)
 		l->sink->item_to_all(l->sink->arg, it);
 	else
 		l->sink->item(l->sink->arg, it);
@@ -360,26 +351,12 @@ pass_on(struct listener *l, const struct event *ev)
 static void
 take_event(struct listener *l, struct watch *w, const PGresult *res, int row)
 {
-	struct event ev = {
-	    .merchant = w->merchant,
-	    .seq = int_of(res, row, 1),
-	    .type = (int)int_of(res, row, 2),
-	    .has_order_id = !PQgetisnull(res, row, 3),
-	    .order_id = int_of(res, row, 3),
-	    .content = PQgetvalue(res, row, 4),
-	    .epoch = w->epoch,
-	    .at = PQgetvalue(res, row, 5),
-	    .acked_by = PQgetisnull(res, row, 6) ? NULL : PQgetvalue(res, row, 6),
-	};
+	const struct event_owner owner = {w->merchant, w->epoch, l->options->plain_escape_html};
+	struct item *it = event_row_item(res, row, 1, &owner);
 
-	if (!is_utf8(ev.content)) {
-		log_warn("content is not UTF-8, left out: merchant=%" PRId64 " seq=%" PRId64,
-		    ev.merchant, ev.seq);
-		ev.content = "";
-	}
-	w->last = ev.seq;
+	w->last = row_int(res, row, 1);
 	metrics_add(l->metrics, METRIC_EVENTS, 1);
-	pass_on(l, &ev);
+	pass_on(l, it);
 }
 
 /* Reads the next events of the first merchants of the dirty list.  False: the connection was lost.
@@ -408,7 +385,7 @@ read_events(struct listener *l)
 	if (res == NULL)
 		return false; /* after the reconnect every stream is compared anew */
 	for (int row = 0; row < PQntuples(res); row++) {
-		struct watch *w = idmap_get(&l->watches, int_of(res, row, 0));
+		struct watch *w = idmap_get(&l->watches, row_int(res, row, 0));
 
 		assert(w != NULL);
 		take_event(l, w, res, row);
@@ -442,7 +419,7 @@ hear(struct listener *l, const char *payload)
 	case BELL_BROADCAST:
 		metrics_add(l->metrics, METRIC_BROADCASTS, 1);
 		if (bell.merchant != 0 || l->options->broadcast)
-			pass_on(l, &bell.broadcast);
+			pass_on(l, item_new(&bell.broadcast, l->options->plain_escape_html));
 		else
 			log_info("broadcast to all refused: broadcast=no");
 		break;
@@ -458,6 +435,64 @@ hear(struct listener *l, const char *payload)
 	json_object_put(json);
 }
 
+/* Tells the terminals, an item for each `by`: the rows are ordered by it. */
+static void
+pass_on_acked(struct listener *l, int64_t merchant, const PGresult *res)
+{
+	int64_t seqs[CONTROL_SEQS_MAX];
+	size_t n = 0;
+
+	for (int row = 0; row < PQntuples(res); row++) {
+		const char *by = PQgetvalue(res, row, 1);
+
+		seqs[n++] = row_int(res, row, 0);
+		if (n < CONTROL_SEQS_MAX && row + 1 < PQntuples(res) &&
+		    strcmp(by, PQgetvalue(res, row + 1, 1)) == 0)
+			continue;
+		pass_on(l, item_new_acked(merchant, seqs, n, by));
+		metrics_add(l->metrics, METRIC_ACKED, (int64_t)n);
+		n = 0;
+	}
+}
+
+/* Somebody acked events: what the payload says is looked up, because anybody may NOTIFY.  False:
+ * the connection was lost. */
+static bool
+hear_control(struct listener *l, const char *payload)
+{
+	json_object *json = json_read_object(payload, strlen(payload));
+	char merchant[24], seqs_text[CONTROL_SEQS_MAX * ARRAY_ELEMENT + 3];
+	struct array seqs = {.text = seqs_text};
+	const char *params[2] = {merchant, NULL};
+	int64_t id = 0;
+	PGresult *res;
+
+	if (json != NULL && json_get_int(json, "merchant", &id) &&
+	    idmap_get(&l->watches, id) != NULL) {
+		json_object *acked = json_object_object_get(json, "acked");
+		size_t n = json_object_is_type(acked, json_type_array)
+		               ? json_object_array_length(acked)
+		               : 0;
+
+		for (size_t i = 0; i < n && i < CONTROL_SEQS_MAX; i++)
+			array_add(
+			    &seqs, json_object_get_int64(json_object_array_get_idx(acked, i)));
+	} else {
+		id = 0;
+	}
+	json_object_put(json);
+	if (id == 0)
+		return true; /* nobody here is concerned */
+	snprintf(merchant, sizeof merchant, "%" PRId64, id);
+	params[1] = array_end(&seqs);
+	res = ask(l, "acked", 2, params);
+	if (res == NULL)
+		return false;
+	pass_on_acked(l, id, res);
+	PQclear(res);
+	return true;
+}
+
 /* False: the connection was lost. */
 static bool
 hear_all(struct listener *l)
@@ -468,8 +503,15 @@ hear_all(struct listener *l)
 	if (raw == NULL || PQconsumeInput(raw) == 0)
 		return false;
 	while ((n = PQnotifies(raw)) != NULL) {
-		hear(l, n->extra);
+		bool ok = true;
+
+		if (strcmp(n->relname, "order_control") == 0)
+			ok = hear_control(l, n->extra);
+		else
+			hear(l, n->extra);
 		PQfreemem(n);
+		if (!ok)
+			return false;
 	}
 	return true;
 }
@@ -495,8 +537,13 @@ connect_again(struct listener *l)
 {
 	if (l->is_connected)
 		return true;
-	if (!pgconn_ready(l->db, CONNECT_MS))
+	if (pgconn_retry_ms(l->db) > 0)
 		return false;
+	if (!pgconn_ready(l->db, CONNECT_MS)) {
+		log_warn(
+		    "listener has no database, will repeat: reason=\"%s\"", pgconn_error(l->db));
+		return false;
+	}
 	l->is_connected = true;
 	l->must_compare = true; /* what was rung while nobody listened */
 	metrics_add(l->metrics, METRIC_LISTENER_RECONNECTS, 1);

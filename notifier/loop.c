@@ -48,6 +48,12 @@ set_timer(struct loop *l, struct conn *c)
 	wheel_set(&l->wheel, &c->timer, due);
 }
 
+static struct conn *
+conn_of(struct member *m)
+{
+	return (struct conn *)((char *)m - offsetof(struct conn, member));
+}
+
 /* Ends a connection.  It is freed when the round is over. */
 static void
 bury(struct loop *l, struct conn *c, enum metric why)
@@ -110,20 +116,75 @@ update_interest(struct loop *l, struct conn *c)
 
 static void say_goodbye(struct loop *l, struct conn *c, enum close_code code, enum metric why);
 
+/* Asks the ledger for the page that a terminal needs, unless the question is out already: those who
+ * miss the same share the answer. */
+static void
+ask(struct loop *l, struct conn *c, enum page_kind kind)
+{
+	uint8_t *asked = room_asked(c->member.room), bit = (uint8_t)(1u << kind);
+
+	c->awaits_page = true;
+	if ((*asked & bit) != 0)
+		return;
+	*asked |= bit;
+	l->shared->needs->ask(
+	    l->shared->needs->arg, l->index, kind, c->session.grant.merchant, c->next_seq - 1);
+}
+
+/* Everything at hand is sent: where does it go on?  True when there is more to send at once. */
+static bool
+go_on(struct loop *l, struct conn *c)
+{
+	switch ((enum feed)c->feed) {
+	case FEED_NONE: return false;
+	case FEED_UNACKED: ask(l, c, PAGE_UNACKED); return false;
+	case FEED_TABLE:
+		if (!room_covers(c->member.room, c->next_seq)) {
+			ask(l, c, PAGE_EVENTS);
+			return false;
+		}
+		c->feed = FEED_RING;
+		c->awaits_page = false;
+		member_seek(&c->member, c->next_seq);
+		return true;
+	case FEED_RING:
+		if (c->is_caught_up ||
+		    (c->next_seq <= c->welcome_top && room_top(c->member.room) < c->welcome_top))
+			return false;
+		c->is_caught_up = true;
+		return session_caught_up(&c->session, c->welcome_top, &c->outbox);
+	}
+	return false;
+}
+
+/* Sends what is at hand: of the items those in the ring. */
+static enum conn_status
+send_once(struct loop *l, struct conn *c, int64_t *n_delivered)
+{
+	struct item_run run;
+	enum conn_status status;
+
+	/* The ring has left it behind: the table goes on. */
+	if (c->feed == FEED_RING && member_is_lost(&c->member))
+		c->feed = FEED_TABLE;
+	if (c->feed != FEED_RING || c->is_closing)
+		return conn_send(c, l->now_ms, NULL, n_delivered);
+	run = member_run(&c->member, c->is_caught_up ? INT64_MAX : c->welcome_top);
+	status = conn_send(c, l->now_ms, &run, n_delivered);
+	c->member.pos = run.at;
+	return status;
+}
+
 /* Sends what waits. */
 static void
 flush(struct loop *l, struct conn *c)
 {
-	bool with_items =
-	    c->session.state == SESSION_LIVE && c->member.room != NULL && !c->is_closing;
 	int64_t n_delivered = 0;
 	enum conn_status status;
 
-	if (with_items && member_is_lost(&c->member)) {
-		say_goodbye(l, c, CLOSE_SLOW, METRIC_CLOSED_SLOW);
-		return;
-	}
-	status = conn_send(c, l->now_ms, with_items, &n_delivered);
+	do {
+		status = send_once(l, c, &n_delivered);
+	} while (status == CONN_OK && !conn_is_blocked(c) && !c->is_closing && go_on(l, c));
 	metrics_add(l->shared->metrics, METRIC_DELIVERIES, n_delivered);
 	if (status == CONN_GONE) {
 		bury(l, c, METRIC_CLOSED_BY_CLIENT);
@@ -175,16 +236,48 @@ refuse(struct loop *l, struct conn *c, enum close_code code)
 	say_goodbye(l, c, code, metric_of(code));
 }
 
+/* A plain client is live from here on. */
 static void
-welcome(struct loop *l, struct conn *c)
+go_live(struct loop *l, struct conn *c)
 {
-	const struct room *r = c->member.room;
+	c->session.state = SESSION_LIVE;
+	c->feed = FEED_RING;
+	c->is_caught_up = true;
+	c->next_seq = room_top(c->member.room) + 1;
+	member_seek(&c->member, c->next_seq);
+	flush(l, c);
+}
 
-	if (session_welcome(&c->session, room_epoch(r), room_top(r),
-		l->shared->options->heartbeat_s, &c->outbox))
-		flush(l, c);
+/* The stream of its room is known: it may begin. */
+static void
+begin(struct loop *l, struct conn *c)
+{
+	if (c->session.kind == SESSION_V1)
+		ask(l, c, PAGE_OPENING);
 	else
+		go_live(l, c);
+}
+
+/* A v1 session hears where it goes on. */
+static void
+welcome(struct loop *l, struct conn *c, const struct page *opening)
+{
+	struct session_start start;
+
+	c->awaits_page = false;
+	if (!session_welcome(
+		&c->session, opening, l->shared->options->heartbeat_s, &c->outbox, &start)) {
 		refuse(l, c, CLOSE_TRY_LATER);
+		return;
+	}
+	c->welcome_top = opening->top;
+	c->next_seq = start.next;
+	c->feed = start.from_unacked ? FEED_UNACKED : FEED_TABLE;
+	if (start.from_unacked && opening->n_open == 0) {
+		c->next_seq = opening->top + 1;
+		c->feed = FEED_TABLE;
+	}
+	flush(l, c);
 }
 
 /* Lets a session into its merchant's room. */
@@ -205,10 +298,10 @@ enter(struct loop *l, struct conn *c)
 		return;
 	}
 	if (is_new)
-		l->shared->watch->watch(l->shared->watch->arg, merchant);
+		l->shared->needs->watch(l->shared->needs->arg, merchant);
 	set_timer(l, c);
 	if (room_is_known(c->member.room))
-		welcome(l, c);
+		begin(l, c);
 }
 
 static int64_t
@@ -258,9 +351,26 @@ adopt(struct loop *l, struct conn *c)
 }
 
 static void
+receive_data(struct loop *l, struct conn *c, const struct frame_message *m)
+{
+	struct session_act act;
+	const struct carrier_needs *needs = l->shared->needs;
+
+	switch (session_receive(&c->session, l->shared->access, m, c->name, l->now_s, &act)) {
+	case SESSION_GO_ON: set_timer(l, c); break;
+	case SESSION_JOIN: enter(l, c); break;
+	case SESSION_ACK:
+		if (!needs->ack(
+			needs->arg, c->session.grant.merchant, act.seqs, act.n_seqs, c->name))
+			refuse(l, c, CLOSE_TRY_LATER);
+		break;
+	case SESSION_CLOSE: refuse(l, c, act.code); break;
+	}
+}
+
+static void
 receive_message(struct loop *l, struct conn *c, const struct frame_message *m)
 {
-	enum close_code code = CLOSE_PROTOCOL_ERROR;
 
 	switch (m->opcode) {
 	case FRAME_CONTINUATION: break; /* never given by the reader */
@@ -276,13 +386,7 @@ receive_message(struct loop *l, struct conn *c, const struct frame_message *m)
 		set_timer(l, c);
 		break;
 	case FRAME_TEXT:
-	case FRAME_BINARY:
-		switch (
-		    session_receive(&c->session, l->shared->access, m, c->name, l->now_s, &code)) {
-		case SESSION_GO_ON: set_timer(l, c); break;
-		case SESSION_JOIN: enter(l, c); break;
-		case SESSION_CLOSE: refuse(l, c, code); break;
-		}
+	case FRAME_BINARY: receive_data(l, c, m); break;
 	}
 }
 
@@ -374,13 +478,11 @@ flush_rooms(struct loop *l)
 		struct member *m = room_members(r), *next;
 
 		for (; m != NULL; m = next) {
-			struct conn *c = (struct conn *)((char *)m - offsetof(struct conn, member));
+			struct conn *c = conn_of(m);
 
 			next = m->next; /* c may leave */
 			if (!conn_is_blocked(c))
 				flush(l, c);
-			else if (member_is_lost(&c->member))
-				say_goodbye(l, c, CLOSE_SLOW, METRIC_CLOSED_SLOW);
 		}
 	}
 }
@@ -398,19 +500,108 @@ take_stream(struct loop *l, const struct note *note)
 	if (was_known && !is_other && note->stream.top >= room_top(r))
 		return; /* another loop asked */
 	flush_rooms(l); /* what came before belongs to the old numbers */
-	room_set_stream(r, note->stream.epoch, note->stream.top);
+	hub_set_stream(l->hub, r, note->stream.epoch, note->stream.top);
+	*room_asked(r) = 0; /* answers under way are of the old numbers */
 	for (struct member *m = room_members(r), *next; m != NULL; m = next) {
-		struct conn *c = (struct conn *)((char *)m - offsetof(struct conn, member));
+		struct conn *c = conn_of(m);
 
 		next = m->next;
 		if (c->is_closing)
 			continue;
-		if (c->session.state == SESSION_ENTER)
-			welcome(l, c);
-		else if (c->session.kind == SESSION_V1)
-			refuse(l, c,
-			    CLOSE_GOING_AWAY); /* its cursor is of another epoch: it starts anew */
+		/* A v1 session's cursor is of another epoch now: it comes back and starts anew. */
+		if (c->session.state == SESSION_LIVE && c->session.kind == SESSION_V1)
+			refuse(l, c, CLOSE_GOING_AWAY);
+		else
+			begin(l, c);
 	}
+}
+
+/* True when a page goes on where a terminal stands. */
+static bool
+fits(const struct conn *c, const struct page *p)
+{
+	enum feed feed = p->kind == PAGE_UNACKED ? FEED_UNACKED : FEED_TABLE;
+
+	return c->awaits_page && c->feed == feed && c->next_seq > p->after &&
+	       (p->is_last || c->next_seq <= item_seq(p->items[p->n_items - 1]));
+}
+
+/* Sends what it takes of a page; the rest, when it has room again, is asked for again: nobody holds
+ * a page while a terminal does not read. */
+static void
+serve_page(struct loop *l, struct conn *c, const struct page *p)
+{
+	struct item_run run = {.slots = p->items, .mask = UINT64_MAX, .n = p->n_items};
+	int64_t n_delivered = 0;
+	bool is_end = p->is_last;
+
+	c->awaits_page = false;
+	while (p->kind == PAGE_UNACKED && run.n > 0 &&
+	       item_seq(p->items[run.n - 1]) > c->welcome_top) {
+		run.n--; /* committed since its welcome: comes in its turn */
+		is_end = true;
+	}
+	if (conn_send(c, l->now_ms, &run, &n_delivered) == CONN_GONE) {
+		bury(l, c, METRIC_CLOSED_BY_CLIENT);
+		return;
+	}
+	metrics_add(l->shared->metrics, METRIC_DELIVERIES, n_delivered);
+	metrics_add(l->shared->metrics, METRIC_REPLAYED, n_delivered);
+	if (run.n == 0 && is_end && p->kind == PAGE_UNACKED) {
+		c->next_seq = c->welcome_top + 1;
+		c->feed = FEED_TABLE;
+	} else if (run.n == 0 && is_end && p->top >= c->next_seq) {
+		c->next_seq = p->top + 1; /* what is missing up to there was pruned */
+	}
+	flush(l, c);
+}
+
+/* The question is answered; who still waits asks the next one, from where the last of them stands.
+ */
+static void
+ask_again(struct loop *l, struct room *r, enum page_kind kind)
+{
+	enum feed feed = kind == PAGE_UNACKED ? FEED_UNACKED : FEED_TABLE;
+	struct conn *last = NULL;
+
+	for (struct member *m = room_members(r); m != NULL; m = m->next) {
+		struct conn *c = conn_of(m);
+
+		if (c->awaits_page && c->feed == feed && !c->is_closing &&
+		    (last == NULL || c->next_seq < last->next_seq))
+			last = c;
+	}
+	if (last != NULL)
+		ask(l, last, kind);
+}
+
+static void
+take_page(struct loop *l, struct page *p)
+{
+	struct room *r = hub_room(l->hub, p->merchant);
+
+	if (r == NULL)
+		return;
+	*room_asked(r) &= (uint8_t) ~(1u << p->kind);
+	/* Another epoch than the listener has told of: it will tell in a moment, and all begin
+	 * anew. */
+	if (strcmp(p->epoch, room_epoch(r)) != 0)
+		return;
+	for (struct member *m = room_members(r), *next; m != NULL; m = next) {
+		struct conn *c = conn_of(m);
+
+		next = m->next; /* c may leave */
+		if (c->is_closing)
+			continue;
+		if (p->kind == PAGE_OPENING) {
+			if (c->session.state == SESSION_ENTER && c->session.kind == SESSION_V1)
+				welcome(l, c, p);
+		} else if (!conn_is_blocked(c) && fits(c, p)) {
+			serve_page(l, c, p);
+		}
+	}
+	if (p->kind != PAGE_OPENING)
+		ask_again(l, r, p->kind);
 }
 
 static void
@@ -446,6 +637,10 @@ take_note(struct loop *l, const struct note *note)
 	case NOTE_STREAM: take_stream(l, note); break;
 	case NOTE_ITEM:
 	case NOTE_ITEM_TO_ALL: publish(l, note); break;
+	case NOTE_PAGE:
+		take_page(l, note->page);
+		page_free(note->page);
+		break;
 	case NOTE_DRAIN: start_drain(l, note->drain_ms); break;
 	case NOTE_STOP: l->is_stopping = true; break;
 	}
@@ -491,7 +686,7 @@ take_timers(struct loop *l)
 	while ((t = wheel_run(&l->wheel, l->now_ms)) != NULL)
 		look_after(l, (struct conn *)((char *)t - offsetof(struct conn, timer)));
 	while ((merchant = hub_expire(l->hub, l->now_ms)) != 0)
-		l->shared->watch->unwatch(l->shared->watch->arg, merchant);
+		l->shared->needs->unwatch(l->shared->needs->arg, merchant);
 }
 
 static void
@@ -524,9 +719,9 @@ loop_run(void *arg)
 }
 
 bool
-loop_init(struct loop *l, const struct loop_shared *shared)
+loop_init(struct loop *l, int index, const struct loop_shared *shared)
 {
-	*l = (struct loop){.shared = shared};
+	*l = (struct loop){.shared = shared, .index = index};
 	l->poller = (struct poller){-1, -1};
 	inbox_init(&l->inbox, &l->poller);
 	read_clocks(l);

@@ -16,13 +16,14 @@
 struct loop_shared {
 	const struct carrier_options *options;
 	const struct access *access;
-	const struct carrier_watch *watch;
+	const struct carrier_needs *needs;
 	struct census *census;
 	struct metrics *metrics;
 };
 
 struct loop {
 	const struct loop_shared *shared;
+	int index; /* among the carrier's loops */
 	pthread_t thread;
 	struct poller poller;
 	struct inbox inbox; /* how other threads reach it */
@@ -38,7 +39,7 @@ struct loop {
 };
 
 /* False: out of memory or descriptors; loop_fini() all the same. */
-bool loop_init(struct loop *l, const struct loop_shared *shared);
+bool loop_init(struct loop *l, int index, const struct loop_shared *shared);
 void loop_fini(struct loop *l); /* cuts what is still connected */
 
 /* The thread: arg is the loop.  Returns after a NOTE_STOP. */

@@ -15,6 +15,7 @@
 #include "notifier/carrier.h"
 #include "notifier/census.h"
 #include "notifier/door.h"
+#include "notifier/ledger.h"
 #include "notifier/listener.h"
 #include "notifier/metrics.h"
 #include "notifier/options.h"
@@ -32,10 +33,13 @@ struct notifier {
 	struct listener_options listener_options;
 	struct listener_sink sink;
 	struct carrier_options carrier_options;
-	struct carrier_watch watch;
+	struct carrier_needs needs;
+	struct ledger_options ledger_options;
+	struct ledger_sink ledger_sink;
 	struct door_options door_options;
 	struct door_answers answers;
 	struct listener *listener;
+	struct ledger *ledger;
 	struct carrier *carrier;
 	struct door *door;
 };
@@ -76,6 +80,24 @@ static void
 unwatch(void *arg, int64_t merchant)
 {
 	listener_unwatch(((struct notifier *)arg)->listener, merchant);
+}
+
+static void
+ask(void *arg, int loop, enum page_kind kind, int64_t merchant, int64_t after)
+{
+	ledger_ask(((struct notifier *)arg)->ledger, loop, kind, merchant, after);
+}
+
+static bool
+ack(void *arg, int64_t merchant, const int64_t *seqs, size_t n, const char *by)
+{
+	return ledger_ack(((struct notifier *)arg)->ledger, merchant, seqs, n, by);
+}
+
+static void
+sink_page(void *arg, int loop, struct page *p)
+{
+	carrier_post_page(((struct notifier *)arg)->carrier, loop, p);
 }
 
 static bool
@@ -133,7 +155,9 @@ set_parts(struct notifier *n)
 	    .slow_s = (int)o->slow_s,
 	    .hello_s = (int)o->hello_s,
 	};
-	n->watch = (struct carrier_watch){n, watch, unwatch};
+	n->needs = (struct carrier_needs){n, watch, unwatch, ask, ack};
+	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
+	n->ledger_sink = (struct ledger_sink){n, sink_page};
 	n->answers = (struct door_answers){n, is_ready};
 	n->door_options = (struct door_options){
 	    .listen = o->listen,
@@ -176,11 +200,13 @@ start(struct notifier *n, int64_t n_descriptors)
 	if (n->census == NULL)
 		goto failed;
 	n->listener = listener_new(&n->listener_options, &n->sink, &n->metrics);
-	if (n->listener == NULL)
+	n->ledger = ledger_new(&n->ledger_options, &n->ledger_sink);
+	if (n->listener == NULL || n->ledger == NULL)
 		goto failed;
 	n->carrier =
-	    carrier_new(&n->carrier_options, &n->access, &n->watch, n->census, &n->metrics);
-	if (n->carrier == NULL || !carrier_start(n->carrier) || !listener_start(n->listener))
+	    carrier_new(&n->carrier_options, &n->access, &n->needs, n->census, &n->metrics);
+	if (n->carrier == NULL || !carrier_start(n->carrier) || !listener_start(n->listener) ||
+	    !ledger_start(n->ledger))
 		goto failed;
 	n->door = door_open(
 	    &n->door_options, &n->access, n->carrier, &n->answers, n->census, &n->metrics, &reason);
@@ -224,10 +250,13 @@ stop(struct notifier *n)
 {
 	if (n->listener != NULL)
 		listener_stop(n->listener); /* before the gate, which its recv() passes */
+	if (n->ledger != NULL)
+		ledger_stop(n->ledger);
 	door_close(n->door);
 	if (n->carrier != NULL)
 		carrier_stop(n->carrier);
 	listener_free(n->listener);
+	ledger_free(n->ledger);
 	carrier_free(n->carrier);
 	census_free(n->census);
 }

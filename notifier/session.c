@@ -1,6 +1,8 @@
 #include "notifier/session.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "shared/json.h"
@@ -22,6 +24,13 @@ session_wire(const struct session *s)
 	return s->kind == SESSION_V1 ? WIRE_V1 : WIRE_PLAIN;
 }
 
+void
+session_fini(struct session *s)
+{
+	free(s->after);
+	s->after = NULL;
+}
+
 uint32_t
 session_keep(const struct session *s)
 {
@@ -29,51 +38,76 @@ session_keep(const struct session *s)
 }
 
 static enum session_verdict
-refuse(enum close_code *code, enum close_code why)
+refuse(struct session_act *act, enum close_code why)
 {
-	*code = why;
+	act->code = why;
 	return SESSION_CLOSE;
+}
+
+/* Reads "after"; false when it is there and none. */
+static bool
+take_after(struct session *s, const json_object *hello)
+{
+	json_object *after = json_object_object_get(hello, "after");
+	const char *epoch;
+	int64_t seq;
+
+	if (after == NULL)
+		return true;
+	if (!json_object_is_type(after, json_type_object) ||
+	    !json_get_text(after, "epoch", &epoch) || !json_get_int(after, "seq", &seq) || seq < 0)
+		return false;
+	session_fini(s);
+	s->after = calloc(1, sizeof *s->after);
+	if (s->after == NULL)
+		return false;
+	/* One that is too long is cut, and so is of another epoch: as it should be. */
+	snprintf(s->after->epoch, sizeof s->after->epoch, "%s", epoch);
+	s->after->seq = seq;
+	return true;
 }
 
 /* The token of a hello wins over all others; without one the request's own proof counts. */
 static enum session_verdict
 take_hello(struct session *s, const struct access *access, const json_object *hello, int64_t now,
-    enum close_code *code)
+    struct session_act *act)
 {
 	struct grant grant = s->grant;
 	const char *token;
 	int64_t version;
 
 	if (!json_get_int(hello, "hello", &version) || version != 1)
-		return refuse(code, CLOSE_BAD_PROTOCOL);
+		return refuse(act, CLOSE_BAD_PROTOCOL);
 	if (json_has(hello, "token")) {
 		if (!json_get_text(hello, "token", &token))
-			return refuse(code, CLOSE_BAD_PROTOCOL);
+			return refuse(act, CLOSE_BAD_PROTOCOL);
 		if (access->auth != ACCESS_NONE &&
 		    access_by_token(access, token, now, &grant) != TOKEN_OK)
-			return refuse(code, CLOSE_UNAUTHORIZED);
+			return refuse(act, CLOSE_UNAUTHORIZED);
 	}
 	if (grant.merchant == 0)
-		return refuse(code, CLOSE_UNAUTHORIZED);
+		return refuse(act, CLOSE_UNAUTHORIZED);
 	if (s->state == SESSION_HELLO) {
+		if (!take_after(s, hello))
+			return refuse(act, CLOSE_BAD_PROTOCOL);
 		s->grant = grant;
 		s->state = SESSION_ENTER;
 		return SESSION_JOIN;
 	}
 	/* A later hello brings a fresh token; it cannot move the session to another merchant. */
 	if (grant.merchant != s->grant.merchant)
-		return refuse(code, CLOSE_FORBIDDEN);
+		return refuse(act, CLOSE_FORBIDDEN);
 	s->grant = grant;
 	return SESSION_GO_ON;
 }
 
 static enum session_verdict
-take_audio(struct session *s, const json_object *object, enum close_code *code)
+take_audio(struct session *s, const json_object *object, struct session_act *act)
 {
 	const char *audio;
 
 	if (!json_get_text(object, "audio", &audio))
-		return refuse(code, CLOSE_BAD_PROTOCOL);
+		return refuse(act, CLOSE_BAD_PROTOCOL);
 	if (strcmp(audio, "armed") == 0)
 		s->audio = AUDIO_ARMED;
 	else if (strcmp(audio, "blocked") == 0)
@@ -83,24 +117,46 @@ take_audio(struct session *s, const json_object *object, enum close_code *code)
 	return SESSION_GO_ON;
 }
 
+/* {"ack":[seq, …]} */
+static enum session_verdict
+take_ack(const json_object *object, struct session_act *act)
+{
+	json_object *seqs = json_object_object_get(object, "ack");
+	size_t n = json_object_is_type(seqs, json_type_array) ? json_object_array_length(seqs) : 0;
+
+	if (n < 1 || n > SESSION_ACKS_MAX)
+		return refuse(act, CLOSE_BAD_PROTOCOL);
+	for (size_t i = 0; i < n; i++) {
+		json_object *seq = json_object_array_get_idx(seqs, i);
+
+		act->seqs[i] = json_object_get_int64(seq);
+		if (!json_object_is_type(seq, json_type_int) || act->seqs[i] < 1)
+			return refuse(act, CLOSE_BAD_PROTOCOL);
+	}
+	act->n_seqs = n;
+	return SESSION_ACK;
+}
+
 static enum session_verdict
 receive_v1(struct session *s, const struct access *access, const struct frame_message *message,
-    int64_t now, enum close_code *code)
+    int64_t now, struct session_act *act)
 {
 	json_object *object = NULL;
 	enum session_verdict verdict = SESSION_GO_ON;
 
 	if (message->opcode != FRAME_TEXT || message->kept < message->len)
-		return refuse(code, CLOSE_BAD_PROTOCOL);
+		return refuse(act, CLOSE_BAD_PROTOCOL);
 	object = json_read_object((const char *)message->payload, message->len);
 	if (object == NULL)
-		return refuse(code, CLOSE_BAD_PROTOCOL);
+		return refuse(act, CLOSE_BAD_PROTOCOL);
 	if (json_has(object, "audio"))
-		verdict = take_audio(s, object, code);
+		verdict = take_audio(s, object, act);
 	if (verdict == SESSION_GO_ON && json_has(object, "hello"))
-		verdict = take_hello(s, access, object, now, code);
+		verdict = take_hello(s, access, object, now, act);
 	else if (verdict == SESSION_GO_ON && s->state == SESSION_HELLO)
-		verdict = refuse(code, CLOSE_BAD_PROTOCOL);
+		verdict = refuse(act, CLOSE_BAD_PROTOCOL);
+	else if (verdict == SESSION_GO_ON && json_has(object, "ack"))
+		verdict = take_ack(object, act);
 	/* Frames of a later version of the protocol are none of our business. */
 	json_object_put(object);
 	return verdict;
@@ -108,7 +164,7 @@ receive_v1(struct session *s, const struct access *access, const struct frame_me
 
 enum session_verdict
 session_receive(struct session *s, const struct access *access, const struct frame_message *message,
-    const char *name, int64_t now, enum close_code *code)
+    const char *name, int64_t now, struct session_act *act)
 {
 	char text[200];
 
@@ -120,7 +176,7 @@ session_receive(struct session *s, const struct access *access, const struct fra
 			    s->grant.merchant, name, message->len,
 			    log_escape(text, sizeof text, message->payload, message->kept));
 		return SESSION_GO_ON;
-	case SESSION_V1: return receive_v1(s, access, message, now, code);
+	case SESSION_V1: return receive_v1(s, access, message, now, act);
 	}
 	return SESSION_GO_ON;
 }
@@ -139,32 +195,63 @@ put_json(struct outbox *out, json_object *object)
 	return ok;
 }
 
-bool
-session_welcome(
-    struct session *s, const char *epoch, int64_t top, int heartbeat_s, struct outbox *out)
+/* A cursor holds when its numbers are the stream's, and nothing behind it was pruned. */
+static bool
+is_recovered(const struct session *s, const struct page *opening)
 {
-	json_object *welcome, *caught_up;
-	bool ok;
+	return s->after != NULL && strcmp(s->after->epoch, opening->epoch) == 0 &&
+	       s->after->seq <= opening->top && s->after->seq + 1 >= opening->kept_from;
+}
 
+/* Un-acked seqs up to the cursor: the terminal has seen these events, and goes on ringing for them
+ * alone.  What does not fit is told by open_from: from there on all count as open. */
+static void
+add_open(json_object *welcome, const struct page *opening, int64_t upto)
+{
+	json_object *open = json_object_new_array();
+
+	for (size_t i = 0; i < opening->n_open && opening->open[i] <= upto; i++) {
+		if (i == PAGE_OPEN_MAX) {
+			json_object_object_add(
+			    welcome, "open_from", json_object_new_int64(opening->open[i]));
+			break;
+		}
+		json_object_array_add(open, json_object_new_int64(opening->open[i]));
+	}
+	json_object_object_add(welcome, "open", open);
+}
+
+bool
+session_welcome(struct session *s, const struct page *opening, int heartbeat_s, struct outbox *out,
+    struct session_start *start)
+{
+	json_object *welcome = json_object_new_object();
+	bool recovered = is_recovered(s, opening);
+
+	*start = (struct session_start){
+	    .next = recovered ? s->after->seq + 1 : 1, .from_unacked = !recovered};
 	s->state = SESSION_LIVE;
+	json_object_object_add(welcome, "welcome", json_object_new_int(1));
+	json_object_object_add(welcome, "merchant", json_object_new_int64(s->grant.merchant));
+	json_object_object_add(welcome, "epoch", json_object_new_string(opening->epoch));
+	json_object_object_add(welcome, "top", json_object_new_int64(opening->top));
+	json_object_object_add(welcome, "recovered", json_object_new_boolean(recovered));
+	add_open(welcome, opening, recovered ? s->after->seq : 0);
+	json_object_object_add(welcome, "heartbeat", json_object_new_int(heartbeat_s));
+	session_fini(s);
+	return put_json(out, welcome);
+}
+
+bool
+session_caught_up(const struct session *s, int64_t top, struct outbox *out)
+{
+	json_object *caught_up;
+
 	if (s->kind != SESSION_V1)
 		return true;
-	welcome = json_object_new_object();
 	caught_up = json_object_new_object();
-	if (welcome != NULL) {
-		json_object_object_add(welcome, "welcome", json_object_new_int(1));
-		json_object_object_add(
-		    welcome, "merchant", json_object_new_int64(s->grant.merchant));
-		json_object_object_add(welcome, "epoch", json_object_new_string(epoch));
-		json_object_object_add(welcome, "top", json_object_new_int64(top));
-		json_object_object_add(welcome, "recovered", json_object_new_boolean(false));
-		json_object_object_add(welcome, "open", json_object_new_array());
-		json_object_object_add(welcome, "heartbeat", json_object_new_int(heartbeat_s));
-	}
-	if (caught_up != NULL)
-		json_object_object_add(caught_up, "caught_up", json_object_new_int64(top));
-	ok = put_json(out, welcome);
-	return put_json(out, caught_up) && ok;
+	json_object_object_add(caught_up, "caught_up", json_object_new_int64(top));
+	return put_json(out, caught_up);
 }
 
 bool

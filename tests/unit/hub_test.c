@@ -56,10 +56,11 @@ leave(struct hub *h, struct member *m)
 static int64_t
 take(struct member *m)
 {
-	int64_t seq = item_seq(member_item(m, 0));
+	struct item_run run = member_run(m, INT64_MAX);
 
+	assert_true(run.n > 0);
 	m->pos++;
-	return seq;
+	return item_seq(run.slots[run.at & run.mask]);
 }
 
 static int
@@ -114,7 +115,7 @@ nothing_is_published_twice(void **state)
 	struct hub *h = *state;
 	struct member *m = join(h, 7);
 
-	room_set_stream(m->room, "e", 5);
+	hub_set_stream(h, m->room, "e", 5);
 	assert_null(publish(h, 7, 5));
 	assert_non_null(publish(h, 7, 6));
 	assert_null(publish(h, 7, 6));
@@ -139,6 +140,61 @@ a_slow_member_is_lost_and_the_prompt_one_is_not(void **state)
 	assert_false(member_is_lost(prompt));
 	leave(h, slow);
 	leave(h, prompt);
+}
+
+static void
+a_ring_says_from_where_on_it_is_complete(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+
+	assert_false(room_covers(m->room, 1));
+	hub_set_stream(h, m->room, "e", 5);
+	assert_false(room_covers(m->room, 5));
+	assert_true(room_covers(m->room, 6));
+	for (int64_t seq = 6; seq < 6 + HUB_RING_ITEMS + 3; seq++)
+		publish(h, 7, seq);
+	assert_false(room_covers(m->room, 8));
+	assert_true(room_covers(m->room, 9));
+	assert_true(member_is_lost(m));
+	member_seek(m, 100);
+	assert_int_equal(take(m), 100);
+	member_seek(m, 50); /* back: it came in behind what it has missed */
+	assert_int_equal(take(m), 50);
+	member_seek(m, 200); /* not on: between there may be more than events */
+	assert_int_equal(take(m), 51);
+	leave(h, m);
+}
+
+static void
+a_run_ends_with_the_event_that_was_named(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+
+	hub_set_stream(h, m->room, "e", 0);
+	for (int64_t seq = 1; seq <= 10; seq++)
+		publish(h, 7, seq);
+	assert_int_equal(member_run(m, 4).n, 4);
+	assert_int_equal(member_run(m, 10).n, 10);
+	assert_int_equal(member_run(m, INT64_MAX).n, 10);
+	leave(h, m);
+}
+
+static void
+another_epoch_empties_the_ring(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+
+	hub_set_stream(h, m->room, "e", 5);
+	publish(h, 7, 6);
+	hub_set_stream(h, m->room, "f", 2);
+	assert_true(member_is_lost(m));
+	assert_non_null(publish(h, 7, 3));
+	member_seek(m, 3);
+	assert_int_equal(take(m), 3);
+	leave(h, m);
 }
 
 static void
@@ -227,6 +283,11 @@ main(void)
 	    cmocka_unit_test_setup_teardown(nothing_is_published_twice, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_slow_member_is_lost_and_the_prompt_one_is_not, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_ring_says_from_where_on_it_is_complete, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_run_ends_with_the_event_that_was_named, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(another_epoch_empties_the_ring, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		rings_stay_within_the_bound_of_the_hub, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(

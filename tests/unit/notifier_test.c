@@ -189,6 +189,22 @@ types_of_the_shops_own_are_not_for_plain_clients(void **state)
 	item_release(it);
 }
 
+static void
+an_ack_is_told_to_v1_clients_alone(void **state)
+{
+	const int64_t seqs[] = {42, 43};
+	struct item *it = item_new_acked(7, seqs, 2, "till-1");
+	size_t len;
+
+	(void)state;
+	item_wire(it, WIRE_PLAIN, &len);
+	assert_int_equal(len, 0);
+	assert_int_equal(item_merchant(it), 7);
+	assert_int_equal(item_seq(it), 0);
+	expect_wire(it, WIRE_V1, "{\"acked\":[42,43],\"by\":\"till-1\"}");
+	item_release(it);
+}
+
 /* --- bell --- */
 
 static void
@@ -273,6 +289,7 @@ main(void)
 	    cmocka_unit_test(an_event_is_written_for_each_kind_of_client),
 	    cmocka_unit_test(kinds_that_read_the_same_share_their_bytes),
 	    cmocka_unit_test(types_of_the_shops_own_are_not_for_plain_clients),
+	    cmocka_unit_test(an_ack_is_told_to_v1_clients_alone),
 	    cmocka_unit_test(payloads_are_bells_broadcasts_or_bad),
 	    cmocka_unit_test(bounds_hold_per_address_and_merchant_and_in_all),
 	};

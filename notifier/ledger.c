@@ -1,0 +1,522 @@
+#include "notifier/ledger.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "notifier/event_row.h"
+#include "notifier/handshake.h"
+#include "shared/clock.h"
+#include "shared/log.h"
+#include "shared/pgconn.h"
+
+enum {
+	CONNECT_MS = 5000,
+	QUERY_MS = 5000,
+	IDLE_MS = 1000,
+	RETRY_MS = 250,      /* at least between two tries */
+	OPENINGS_MAX = 200,  /* merchants of one query */
+	ACKS_MAX = 4096,     /* calls waiting */
+	LAST_ACKS_MS = 3000, /* to write them when the program ends */
+	ID_TEXT = 21,
+};
+
+static const char session_sql[] = "set statement_timeout = 5000";
+
+#define STREAM_COLUMNS                                                                             \
+	"s.merchant_id, s.epoch || '-' || (select orderbell.timeline()), s.seq, s.kept_from"
+
+static const struct pgconn_statement statements[] = {
+    {"opening", "select " STREAM_COLUMNS ", array_to_string(array("
+		"  select o.seq from orderbell.order_event o where o.merchant_id = s.merchant_id"
+		"  and o.acked_at is null and o.seq is not null order by o.seq limit 1001), ' ')"
+		" from orderbell.stream s where s.merchant_id = any($1::bigint[])"},
+    {"unacked",
+	"select " STREAM_COLUMNS ", " EVENT_ROW_COLUMNS " from orderbell.stream s"
+	" left join lateral (select " EVENT_ROW_SOURCE " from orderbell.order_event o"
+	"  where o.merchant_id = s.merchant_id and o.seq > $2::bigint and o.acked_at is null"
+	"  order by o.seq limit 256) e on true"
+	" where s.merchant_id = $1::bigint"},
+    {"events", "select " STREAM_COLUMNS ", " EVENT_ROW_COLUMNS " from orderbell.stream s"
+	       " left join lateral (select " EVENT_ROW_SOURCE " from orderbell.order_event o"
+	       "  where o.merchant_id = s.merchant_id and o.seq > $2::bigint"
+	       "  order by o.seq limit 256) e on true"
+	       " where s.merchant_id = $1::bigint"},
+    {"acks", "select count(*) from unnest($1::bigint[], $2::text[], $3::text[])"
+	     " as a(merchant_id, seqs, by)"
+	     " cross join lateral orderbell.ack(a.merchant_id, a.seqs::bigint[], a.by)"},
+    {NULL, NULL}};
+
+enum { COLUMN_MERCHANT, COLUMN_EPOCH, COLUMN_TOP, COLUMN_KEPT_FROM, COLUMN_REST };
+
+struct question {
+	struct question *next;
+	int loop;
+	enum page_kind kind;
+	int64_t merchant, after;
+};
+
+struct ack {
+	struct ack *next;
+	int64_t merchant;
+	char by[SID_MAX + 1];
+	char seqs[]; /* a PostgreSQL array */
+};
+
+struct ledger {
+	const struct ledger_options *options;
+	const struct ledger_sink *sink;
+	struct pgconn *db;
+	pthread_t thread;
+	bool is_running;
+	atomic_bool is_stopping;
+
+	pthread_mutex_t lock;
+	pthread_cond_t has_work;
+	struct question *questions, **last_question;
+	struct ack *acks, **last_ack;
+	size_t n_acks;
+};
+
+/* --- what other threads call --- */
+
+void
+ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, int64_t after)
+{
+	struct question *q = malloc(sizeof *q);
+
+	if (q == NULL)
+		abort(); /* a question that is forgotten leaves terminals waiting for ever */
+	*q = (struct question){NULL, loop, kind, merchant, after};
+	pthread_mutex_lock(&l->lock);
+	*l->last_question = q;
+	l->last_question = &q->next;
+	pthread_cond_signal(&l->has_work);
+	pthread_mutex_unlock(&l->lock);
+}
+
+bool
+ledger_ack(struct ledger *l, int64_t merchant, const int64_t *seqs, size_t n, const char *by)
+{
+	struct ack *a = malloc(sizeof *a + n * ID_TEXT + 3);
+	bool is_taken;
+	size_t len = 0;
+
+	if (a == NULL)
+		return false;
+	a->next = NULL;
+	a->merchant = merchant;
+	snprintf(a->by, sizeof a->by, "%s", by);
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)sprintf(a->seqs + len, "%c%" PRId64, i == 0 ? '{' : ',', seqs[i]);
+	strcpy(a->seqs + len, n == 0 ? "{}" : "}");
+	pthread_mutex_lock(&l->lock);
+	is_taken = l->n_acks < ACKS_MAX;
+	if (is_taken) {
+		*l->last_ack = a;
+		l->last_ack = &a->next;
+		l->n_acks++;
+		pthread_cond_signal(&l->has_work);
+	}
+	pthread_mutex_unlock(&l->lock);
+	if (!is_taken)
+		free(a);
+	return is_taken;
+}
+
+/* --- queries --- */
+
+/* Gives the rows, or NULL: then either the connection is gone, or the statement was refused. */
+static PGresult *
+ask(struct ledger *l, const char *statement, int n, const char *const *params)
+{
+	PGresult *res;
+
+	if (!pgconn_ready(l->db, CONNECT_MS)) {
+		log_warn("ledger has no database, will repeat: reason=\"%s\"", pgconn_error(l->db));
+		return NULL;
+	}
+	res = pgconn_exec(l->db, statement, n, params, QUERY_MS);
+	if (res != NULL && PQresultStatus(res) != PGRES_TUPLES_OK) {
+		log_warn("query failed: statement=%s sqlstate=%s reason=\"%s\"", statement,
+		    PQresultErrorField(res, PG_DIAG_SQLSTATE),
+		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+		PQclear(res);
+		return NULL;
+	}
+	return res;
+}
+
+static void
+take_stream(struct page *p, const PGresult *res, int row)
+{
+	snprintf(p->epoch, sizeof p->epoch, "%s", PQgetvalue(res, row, COLUMN_EPOCH));
+	p->top = row_int(res, row, COLUMN_TOP);
+	p->kept_from = row_int(res, row, COLUMN_KEPT_FROM);
+}
+
+static struct page *
+new_page(const struct question *q)
+{
+	struct page *p = page_new(q->kind, q->merchant, q->after);
+
+	if (p == NULL)
+		abort();
+	/* What holds of a merchant without a stream. */
+	strcpy(p->epoch, "none");
+	p->kept_from = 1;
+	p->is_last = true;
+	return p;
+}
+
+static void
+take_open(struct page *p, const char *seqs)
+{
+	while (*seqs != '\0' && p->n_open <= PAGE_OPEN_MAX) {
+		char *end;
+
+		p->open[p->n_open++] = strtoll(seqs, &end, 10);
+		seqs = end + strspn(end, " ");
+	}
+}
+
+/* Answers all those of the list that ask for an opening, in one query.  False: no database. */
+static bool
+answer_openings(struct ledger *l, struct question *const *asked, size_t n)
+{
+	char ids[OPENINGS_MAX * ID_TEXT + 3];
+	const char *params[1] = {ids};
+	size_t len = 0;
+	PGresult *res;
+
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)sprintf(
+		    ids + len, "%c%" PRId64, i == 0 ? '{' : ',', asked[i]->merchant);
+	strcpy(ids + len, "}");
+	res = ask(l, "opening", 1, params);
+	if (res == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct page *p = new_page(asked[i]);
+
+		for (int row = 0; row < PQntuples(res); row++) {
+			if (row_int(res, row, COLUMN_MERCHANT) != asked[i]->merchant)
+				continue;
+			take_stream(p, res, row);
+			take_open(p, PQgetvalue(res, row, COLUMN_REST));
+		}
+		l->sink->page(l->sink->arg, asked[i]->loop, p);
+	}
+	PQclear(res);
+	return true;
+}
+
+static bool
+answer_page(struct ledger *l, const struct question *q)
+{
+	char merchant[ID_TEXT + 1], after[ID_TEXT + 1];
+	const char *params[] = {merchant, after};
+	struct event_owner owner = {
+	    .merchant = q->merchant, .plain_escape_html = l->options->plain_escape_html};
+	struct page *p;
+	PGresult *res;
+
+	snprintf(merchant, sizeof merchant, "%" PRId64, q->merchant);
+	snprintf(after, sizeof after, "%" PRId64, q->after);
+	res = ask(l, q->kind == PAGE_UNACKED ? "unacked" : "events", 2, params);
+	if (res == NULL)
+		return false;
+	p = new_page(q);
+	owner.epoch = p->epoch;
+	for (int row = 0; row < PQntuples(res) && p->n_items < PAGE_ITEMS; row++) {
+		take_stream(p, res, row);
+		if (PQgetisnull(res, row, COLUMN_REST))
+			continue; /* the stream alone: nothing behind `after` */
+		p->items[p->n_items] = event_row_item(res, row, COLUMN_REST, &owner);
+		if (p->items[p->n_items++] == NULL)
+			abort();
+	}
+	p->is_last = p->n_items < PAGE_ITEMS;
+	PQclear(res);
+	l->sink->page(l->sink->arg, q->loop, p);
+	return true;
+}
+
+/* --- the thread --- */
+
+/* Takes the first questions off the list: one page, or all openings at its front. */
+static size_t
+take_questions(struct ledger *l, struct question *taken[OPENINGS_MAX])
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&l->lock);
+	while (l->questions != NULL && n < OPENINGS_MAX &&
+	       (n == 0 || (taken[0]->kind == PAGE_OPENING && l->questions->kind == PAGE_OPENING))) {
+		taken[n++] = l->questions;
+		l->questions = l->questions->next;
+	}
+	if (l->questions == NULL)
+		l->last_question = &l->questions;
+	pthread_mutex_unlock(&l->lock);
+	return n;
+}
+
+/* Puts back what could not be answered. */
+static void
+return_questions(struct ledger *l, struct question *const *taken, size_t n)
+{
+	pthread_mutex_lock(&l->lock);
+	for (size_t i = n; i-- > 0;) {
+		if (l->questions == NULL)
+			l->last_question = &taken[i]->next;
+		taken[i]->next = l->questions;
+		l->questions = taken[i];
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* False: no database. */
+static bool
+answer_some(struct ledger *l)
+{
+	struct question *taken[OPENINGS_MAX];
+	size_t n = take_questions(l, taken);
+	bool ok;
+
+	if (n == 0)
+		return true;
+	ok = taken[0]->kind == PAGE_OPENING ? answer_openings(l, taken, n)
+	                                    : answer_page(l, taken[0]);
+	if (!ok) {
+		return_questions(l, taken, n);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++)
+		free(taken[i]);
+	return true;
+}
+
+static struct ack *
+take_acks(struct ledger *l)
+{
+	struct ack *all;
+
+	pthread_mutex_lock(&l->lock);
+	all = l->acks;
+	l->acks = NULL;
+	l->last_ack = &l->acks;
+	l->n_acks = 0;
+	pthread_mutex_unlock(&l->lock);
+	return all;
+}
+
+static void
+return_acks(struct ledger *l, struct ack *all)
+{
+	struct ack *last = all;
+	size_t n = 1;
+
+	for (; last->next != NULL; last = last->next)
+		n++;
+	pthread_mutex_lock(&l->lock);
+	last->next = l->acks;
+	if (l->acks == NULL)
+		l->last_ack = &last->next;
+	l->acks = all;
+	l->n_acks += n;
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* One PostgreSQL array of a field of all acks; NULL: out of memory. */
+static char *
+array_of(const struct ack *all, void (*put)(const struct ack *a, FILE *out))
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return NULL;
+	for (const struct ack *a = all; a != NULL; a = a->next) {
+		fputc(a == all ? '{' : ',', out);
+		put(a, out);
+	}
+	fputc('}', out);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static void
+put_merchant(const struct ack *a, FILE *out)
+{
+	fprintf(out, "%" PRId64, a->merchant);
+}
+
+static void
+put_seqs(const struct ack *a, FILE *out)
+{
+	fprintf(out, "\"%s\"", a->seqs);
+}
+
+static void
+put_by(const struct ack *a, FILE *out)
+{
+	fprintf(out, "\"%s\"", a->by); /* a sid: nothing in it needs quoting */
+}
+
+/* Writes all acks that wait, in one statement: one flush of the disk for all.  Acks are idempotent,
+ * so those whose commit is in doubt are written again.  False: not now. */
+static bool
+write_acks(struct ledger *l)
+{
+	struct ack *all = take_acks(l), *a, *next;
+	char *merchants, *seqs, *by;
+	PGresult *res = NULL;
+
+	if (all == NULL)
+		return true;
+	merchants = array_of(all, put_merchant);
+	seqs = array_of(all, put_seqs);
+	by = array_of(all, put_by);
+	if (merchants != NULL && seqs != NULL && by != NULL) {
+		const char *params[] = {merchants, seqs, by};
+
+		res = ask(l, "acks", 3, params);
+	}
+	free(merchants);
+	free(seqs);
+	free(by);
+	if (res == NULL) {
+		return_acks(l, all);
+		return false;
+	}
+	PQclear(res);
+	for (a = all; a != NULL; a = next) {
+		next = a->next;
+		free(a);
+	}
+	return true;
+}
+
+static bool
+has_work(const struct ledger *l)
+{
+	return l->questions != NULL || l->acks != NULL;
+}
+
+/* Waits for work, or for `wait_ms` to pass. */
+static void
+wait_for_work(struct ledger *l, int wait_ms, bool even_with_work)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += wait_ms / 1000;
+	until.tv_nsec += wait_ms % 1000 * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&l->lock);
+	while (!atomic_load(&l->is_stopping) && (even_with_work || !has_work(l))) {
+		if (pthread_cond_timedwait(&l->has_work, &l->lock, &until) == ETIMEDOUT)
+			break;
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void *
+run(void *arg)
+{
+	struct ledger *l = arg;
+
+	pthread_setname_np(pthread_self(), "ledger");
+	while (!atomic_load(&l->is_stopping)) {
+		bool is_written, is_answered;
+
+		wait_for_work(l, IDLE_MS, false);
+		is_written = write_acks(l);
+		is_answered = answer_some(l); /* whatever keeps the acks from being written */
+		if (is_written && is_answered)
+			continue;
+		wait_for_work(l, pgconn_retry_ms(l->db) + RETRY_MS, true);
+	}
+	for (int64_t until = clock_ms() + LAST_ACKS_MS; !write_acks(l) && clock_ms() < until;)
+		poll(NULL, 0, pgconn_retry_ms(l->db) + 1);
+	return NULL;
+}
+
+bool
+ledger_start(struct ledger *l)
+{
+	l->is_running = pthread_create(&l->thread, NULL, run, l) == 0;
+	return l->is_running;
+}
+
+void
+ledger_stop(struct ledger *l)
+{
+	if (!l->is_running)
+		return;
+	l->is_running = false;
+	pthread_mutex_lock(&l->lock);
+	atomic_store(&l->is_stopping, true);
+	pthread_cond_signal(&l->has_work);
+	pthread_mutex_unlock(&l->lock);
+	pthread_join(l->thread, NULL);
+}
+
+struct ledger *
+ledger_new(const struct ledger_options *options, const struct ledger_sink *sink)
+{
+	struct ledger *l = calloc(1, sizeof *l);
+	pthread_condattr_t monotonic;
+
+	if (l == NULL)
+		return NULL;
+	l->options = options;
+	l->sink = sink;
+	l->last_question = &l->questions;
+	l->last_ack = &l->acks;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->has_work, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	l->db = pgconn_new(options->conninfo, "orderbell-ledger", session_sql, statements);
+	if (l->db != NULL)
+		return l;
+	ledger_free(l);
+	return NULL;
+}
+
+void
+ledger_free(struct ledger *l)
+{
+	struct question *q, *next_q;
+	struct ack *a, *next_a;
+
+	if (l == NULL)
+		return;
+	for (q = l->questions; q != NULL; q = next_q) {
+		next_q = q->next;
+		free(q);
+	}
+	for (a = l->acks; a != NULL; a = next_a) {
+		next_a = a->next;
+		free(a);
+	}
+	pgconn_free(l->db);
+	pthread_cond_destroy(&l->has_work);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+}

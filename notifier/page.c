@@ -1,0 +1,26 @@
+#include "notifier/page.h"
+
+#include <stdlib.h>
+
+struct page *
+page_new(enum page_kind kind, int64_t merchant, int64_t after)
+{
+	struct page *p = calloc(1, sizeof *p);
+
+	if (p == NULL)
+		return NULL;
+	p->kind = kind;
+	p->merchant = merchant;
+	p->after = after;
+	return p;
+}
+
+void
+page_free(struct page *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n_items; i++)
+		item_release(p->items[i]);
+	free(p);
+}

@@ -1,0 +1,39 @@
+/* page.h - what the ledger reads for terminals that are not live: given from its thread to a loop.
+ */
+#ifndef NOTIFIER_PAGE_H
+#define NOTIFIER_PAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "notifier/hub.h"
+#include "notifier/item.h"
+
+enum page_kind {
+	PAGE_OPENING, /* how the stream stands, and which seqs are un-acked; no items */
+	PAGE_UNACKED, /* un-acked events, in order, from `after` on */
+	PAGE_EVENTS,  /* all events, in order, from `after` on */
+	PAGE_KINDS
+};
+
+enum { PAGE_ITEMS = 256, PAGE_OPEN_MAX = 1000 };
+
+struct page {
+	enum page_kind kind;
+	int64_t merchant;
+	char epoch[HUB_EPOCH_MAX + 1];
+	int64_t top, kept_from;         /* of the stream, in the same snapshot */
+	int64_t after;                  /* what was asked for: seq > after */
+	bool is_last;                   /* there was nothing behind the last item */
+	struct item *items[PAGE_ITEMS]; /* references */
+	size_t n_items;
+	int64_t open[PAGE_OPEN_MAX +
+		     1]; /* OPENING: un-acked seqs; one more than fits says "and more" */
+	size_t n_open;
+};
+
+struct page *page_new(enum page_kind kind, int64_t merchant, int64_t after); /* NULL: no memory */
+void page_free(struct page *p);                                              /* accepts NULL */
+
+#endif
