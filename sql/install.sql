@@ -16,10 +16,12 @@ set local client_min_messages = warning;
 \ir tables/payment_exception.sql
 \ir functions/timeline.sql
 \ir functions/wire_epoch.sql
+\ir functions/quiet_by.sql
 \ir functions/may_ring.sql
 \ir functions/record_exception.sql
 \ir functions/tell_acked.sql
 \ir functions/bar_prepare.sql
+\ir functions/announce.sql
 \ir functions/number_own.sql
 \ir functions/number_events.sql
 \ir functions/merchant_made.sql

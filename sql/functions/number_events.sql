@@ -1,33 +1,47 @@
 -- orderbell.number_events() - trigger at commit, once per new event: gives the events of this
 -- transaction their seqs and rings.
 --
--- The first firing does all of them at once (number_own()), and leaves the highest id of them in the
--- transaction-local setting orderbell.numbered; later firings compare with it and return.  An event
--- that is written after it has a higher id: ids come from one sequence.  ROLLBACK TO takes the
--- setting back together with the seqs; the transaction's id in it makes one that was left by another
--- transaction count for nothing.  An event deleted before the commit takes no seq.
+-- A seq is taken from the merchant's stream row, which stays locked from here to the end of the
+-- transaction, and that is the length of a commit.  So seqs are in commit order and without holes,
+-- however long the transaction stood open.  An event deleted before the commit takes none.
+--
+-- Of several events the first firing does all at once (number_own()), and leaves the highest id of
+-- them in the transaction-local setting orderbell.numbered; later firings compare with it and return.
+-- An event that is written later has a higher id, since ids come from one sequence.  ROLLBACK TO
+-- takes the setting back together with the seqs, and one left by another transaction counts for
+-- nothing, since the transaction's id is in it.
 --
 -- It runs as its owner: a deferred trigger runs as whoever commits, and a shop's role has no right
 -- here.  Apart from what locks may raise, it fails the shop's statement with
 --   40001  where the writer is REPEATABLE READ or SERIALIZABLE and another one was faster
 --   0A000  at PREPARE TRANSACTION
 --   25006  where the transaction was set READ ONLY after its writing
--- Touches: see number_own().
+-- Touches: stream (update), order_event (update); and what number_own() touches.
+--
+-- enable_seqscan: a plan made while a table was nearly empty would be kept while it grows.
 create or replace function orderbell.number_events() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
 	v_mark text[] := string_to_array(current_setting('orderbell.numbered', true), ' ');
+	v_quiet_by constant text := orderbell.quiet_by();
+	v_has_more boolean;
+	v_seq bigint;
 begin
 	if v_mark[1] = pg_current_xact_id()::text and new.id <= v_mark[2]::bigint then
 		return null;
 	end if;
-	perform from orderbell.order_event e where e.id = new.id and e.seq is null;
+	select exists (
+		select from orderbell.order_event o
+		where o.xact = pg_current_xact_id() and o.seq is null and o.id <> new.id)
+	into v_has_more
+	from orderbell.order_event e where e.id = new.id and e.seq is null;
 	if not found then
-		return null;
+		return null; -- deleted
 	end if;
 
-	-- bar_prepare() and NOTIFY make sure of it, but they say it less clearly.
-	if current_setting('max_prepared_transactions')::int > 0
+	-- NOTIFY and bar_prepare() make sure of it, but they say it less clearly.
+	if current_setting('max_prepared_transactions') <> '0'
 	and left(current_query(), 300) ~* '^\s*prepare\s+transaction\s[^;]*;?\s*$' then
 		raise 'a transaction with order events cannot be prepared' using
 			errcode = 'feature_not_supported',
@@ -35,6 +49,21 @@ begin
 			hint = 'Commit it, or write the orders in a transaction of their own.';
 	end if;
 
+	-- The short way for most: one event.
+	if not v_has_more then
+		update orderbell.stream s set seq = s.seq + 1 where s.merchant_id = new.merchant_id
+		returning s.seq into v_seq;
+		if found then
+			update orderbell.order_event e
+			set seq = v_seq, created_at = clock_timestamp(),
+				acked_at = coalesce(e.acked_at,
+					case when v_quiet_by is not null then clock_timestamp() end),
+				acked_by = coalesce(e.acked_by, v_quiet_by)
+			where e.id = new.id;
+			perform orderbell.announce(array[new.merchant_id], array[v_seq]);
+			return null;
+		end if;
+	end if;
 	perform orderbell.number_own();
 	return null;
 end $$;

@@ -6,7 +6,7 @@
 create or replace function orderbell.order_paid() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-	if coalesce(current_setting('orderbell.quiet', true), '') in ('on', 'true', 'yes', '1') then
+	if orderbell.quiet_by() is not null then
 		return null;
 	end if;
 	if new.status in (6, 7) then
