@@ -13,6 +13,13 @@
 #
 # shellcheck shell=sh
 
+pg_choose_user() {
+	if [ -z "${PG_USER:-}" ]; then
+		PG_USER=nobody
+		! id postgres >/dev/null 2>&1 || PG_USER=postgres
+	fi
+}
+
 # Where initdb and postgres are: beside pg_config, or of the newest version Debian has here.
 pg_find_bin() {
 	pg_bin=$(pg_config --bindir 2>/dev/null) || pg_bin=
@@ -27,11 +34,12 @@ pg_find_bin() {
 	echo "$pg_bin"
 }
 
-# The server refuses root.
+# pg_as_server COMMAND... - the server refuses root.
 pg_as_server() {
 	if [ "$(id -u)" -ne 0 ]; then
 		"$@"
 	else
+		pg_choose_user
 		(cd / && setpriv --reuid "$PG_USER" --regid "$(id -g "$PG_USER")" --clear-groups "$@")
 	fi
 }
@@ -46,6 +54,7 @@ pg_init() {
 	shift
 	mkdir -p "$pg_dir" || return 1
 	if [ "$(id -u)" -eq 0 ]; then
+		pg_choose_user
 		chown "$PG_USER" "$pg_dir" || return 1
 	fi
 	# Without --no-sync the making alone would take longer than most tests.
@@ -73,7 +82,7 @@ pg_start() {
 		tail -n 20 "$1/postgres.log" | grep -q 'Address already in use' || break
 	done
 	echo "postgres.sh: no server in $1 after $pg_try tries" >&2
-	cat "$1/pg_ctl.log" "$1/postgres.log" >&2
+	tail -n 20 "$1/pg_ctl.log" "$1/postgres.log" >&2
 	return 1
 }
 
@@ -82,13 +91,6 @@ pg_up() {
 	if [ "$1" = -t ]; then
 		pg_address=127.0.0.1
 		shift
-	fi
-	if [ -z "${PG_USER:-}" ]; then
-		PG_USER=$(id -un)
-		if [ "$PG_USER" = root ]; then
-			PG_USER=postgres
-			id postgres >/dev/null 2>&1 || PG_USER=nobody
-		fi
 	fi
 	PG_BIN=$(pg_find_bin) || return 1
 	if [ ! -e "$1/data/PG_VERSION" ]; then
@@ -108,5 +110,6 @@ pg_up() {
 
 pg_down() {
 	[ -e "$1/data/postmaster.pid" ] || return 0
+	PG_BIN=$(pg_find_bin) || return 1
 	pg_as_server "$PG_BIN/pg_ctl" -D "$1/data" -s -w -m "${2:-fast}" stop
 }
