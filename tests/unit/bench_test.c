@@ -1,0 +1,141 @@
+/* What the benches measure with: a wrong quantile would make every figure wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "notifier/frame.h"
+#include "tests/bench/latency.h"
+#include "tests/bench/wsclient.h"
+
+static struct latency *
+latency_of(int64_t from_ns, int64_t to_ns, int64_t step_ns)
+{
+	struct latency *l = calloc(1, sizeof *l);
+
+	assert_non_null(l);
+	for (int64_t ns = from_ns; ns <= to_ns; ns += step_ns)
+		latency_add(l, ns);
+	return l;
+}
+
+static void
+assert_near(int64_t got, int64_t wanted)
+{
+	assert_in_range(got, wanted, wanted + wanted / 30 + 1);
+}
+
+static void
+quantiles_are_exact_to_three_percent(void **state)
+{
+	struct latency *l = latency_of(1000, 1000000, 1000);
+
+	(void)state;
+	assert_int_equal(l->n, 1000);
+	assert_near(latency_quantile_ns(l, 0.5), 500000);
+	assert_near(latency_quantile_ns(l, 0.99), 990000);
+	assert_int_equal(latency_quantile_ns(l, 1), 1000000);
+	free(l);
+}
+
+static void
+small_and_huge_values_have_their_place(void **state)
+{
+	struct latency *l = latency_of(0, 31, 1);
+
+	(void)state;
+	assert_int_equal(latency_quantile_ns(l, 0.5), 15);
+	latency_add(l, -5);
+	assert_int_equal(latency_quantile_ns(l, 0), 0);
+	latency_add(l, INT64_MAX);
+	assert_true(latency_quantile_ns(l, 1) == INT64_MAX);
+	free(l);
+}
+
+static void
+nothing_measured_is_zero(void **state)
+{
+	struct latency l = {0};
+
+	(void)state;
+	assert_int_equal(latency_quantile_ns(&l, 0.99), 0);
+}
+
+static void
+a_client_frame_is_what_the_server_reads(void **state)
+{
+	uint8_t bytes[300 + WSCLIENT_FRAME_ROOM], payload[300];
+	struct frame_reader reader;
+	struct frame_message got;
+	size_t used, n;
+
+	(void)state;
+	memset(payload, 'x', sizeof payload);
+	for (size_t len = 0; len <= sizeof payload; len += 100) {
+		frame_reader_init(&reader, 1000);
+		n = wsclient_frame(bytes, WSCLIENT_TEXT, payload, len);
+		assert_int_equal(frame_read(&reader, bytes, n, &used, &got), FRAME_GOT);
+		assert_int_equal(used, n);
+		assert_int_equal(got.len, len);
+		assert_true(len == 0 || memcmp(got.payload, payload, len) == 0);
+		frame_reader_fini(&reader);
+	}
+}
+
+static void
+a_server_frame_is_read_once_it_is_whole(void **state)
+{
+	uint8_t bytes[300] = {0};
+	struct wsclient_frame got;
+	size_t n = frame_header(bytes, FRAME_TEXT, 200) + 200;
+
+	(void)state;
+	for (size_t part = 0; part < n; part++)
+		assert_int_equal(wsclient_read(bytes, part, &got), WSCLIENT_MORE);
+	assert_int_equal(wsclient_read(bytes, n, &got), WSCLIENT_FRAME);
+	assert_int_equal(got.len, 200);
+	assert_int_equal(got.used, n);
+	bytes[1] |= 0x80; /* no server masks */
+	assert_int_equal(wsclient_read(bytes, n, &got), WSCLIENT_BROKEN);
+}
+
+static void
+an_answer_is_open_only_with_the_right_accept_value(void **state)
+{
+	static const char good[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+				   "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nrest";
+	static const char wrong[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+				    "Sec-WebSocket-Accept: t3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+	static const char full[] = "HTTP/1.1 503 Service Unavailable\r\n\r\n";
+	size_t used;
+	int status;
+
+	(void)state;
+	assert_int_equal(wsclient_answer(good, 20, &used, &status), WSCLIENT_PART);
+	assert_int_equal(wsclient_answer(good, sizeof good - 1, &used, &status), WSCLIENT_OPEN);
+	assert_string_equal(good + used, "rest");
+	assert_int_equal(
+	    wsclient_answer(wrong, sizeof wrong - 1, &used, &status), WSCLIENT_REFUSED);
+	assert_int_equal(wsclient_answer(full, sizeof full - 1, &used, &status), WSCLIENT_REFUSED);
+	assert_int_equal(status, 503);
+	assert_int_equal(wsclient_answer("hello", 5, &used, &status), WSCLIENT_REFUSED);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(quantiles_are_exact_to_three_percent),
+	    cmocka_unit_test(small_and_huge_values_have_their_place),
+	    cmocka_unit_test(nothing_measured_is_zero),
+	    cmocka_unit_test(a_client_frame_is_what_the_server_reads),
+	    cmocka_unit_test(a_server_frame_is_read_once_it_is_whole),
+	    cmocka_unit_test(an_answer_is_open_only_with_the_right_accept_value),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
