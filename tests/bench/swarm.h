@@ -15,9 +15,9 @@ struct swarm_plan {
 	int64_t parallel;          /* handshakes under way at once */
 	int64_t rate;              /* openings per second; 0: as fast as it goes */
 	int64_t seconds;           /* at most, for all of it */
-	int64_t n_events; /* ends once each reader has got so many; 0: it does not matter */
-	int64_t report_s; /* a line of progress that often; 0: none */
-	int stop_fd;      /* ends once it is readable */
+	int64_t n_events;          /* ends once each reader got so many live; 0: does not matter */
+	int64_t report_s;          /* a line of progress that often; 0: none */
+	int stop_fd;               /* ends once it is readable */
 };
 
 struct swarm;

@@ -63,6 +63,7 @@ add_all(json_object *report, const struct tally *t, const struct tally_now *now)
 {
 	add_int(report, "events_min", now->events_min);
 	add_int(report, "events_max", now->events_max);
+	add_int(report, "replayed", t->n_replayed);
 	add_int(report, "stuck_events", t->n_stuck_events);
 	add_latency(report, "handshake_ms", &t->handshake);
 	add_number(report, "handshakes_per_s", handshakes_per_second(t));

@@ -17,7 +17,8 @@ struct tally {
 	int64_t refused[TALLY_STATUS_MAX]; /* by HTTP status; 0: no HTTP */
 	int64_t closes[TALLY_CLOSE_MAX];   /* by close code; TALLY_NO_CLOSE: ended without */
 	int64_t stuck_closes[TALLY_CLOSE_MAX]; /* the same of those that do not read */
-	int64_t n_events;                      /* received by terminals that read */
+	int64_t n_replayed;                    /* events that came before caught_up */
+	int64_t n_events;                      /* received live, by terminals that read */
 	int64_t n_stuck_events;     /* found in sockets of those that did not, at the end */
 	struct latency delivery;    /* of events that say when they were made */
 	int64_t n_holes, n_repeats; /* v1: seqs that were skipped, or came again */

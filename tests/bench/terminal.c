@@ -222,19 +222,13 @@ number_behind(const struct wsclient_frame *f, const char *name, int64_t otherwis
 	return n;
 }
 
+/* Of events that come in order.  Only what comes before caught_up may skip seqs. */
 static void
-take_event(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
+follow(struct terminal *t, struct tally *tally, int64_t seq)
 {
-	int64_t made_ns = number_behind(f, "\"content\":\"t=", 0);
-	int64_t seq = number_behind(f, ",\"seq\":", 0);
-
-	t->n_events++;
-	tally->n_events++;
-	if (made_ns != 0 && t->kind == TERMINAL_READER)
-		latency_add(&tally->delivery, now_ns - made_ns);
 	if (seq == 0)
 		return;
-	if (t->last_seq != 0 && seq > t->last_seq + 1)
+	if (t->last_seq != 0 && seq > t->last_seq + 1 && t->state == TERMINAL_LIVE)
 		tally->n_holes++;
 	if (seq <= t->last_seq)
 		tally->n_repeats++;
@@ -242,14 +236,30 @@ take_event(struct terminal *t, struct tally *tally, const struct wsclient_frame 
 }
 
 static void
+take_event(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
+{
+	int64_t made_ns = number_behind(f, "\"content\":\"t=", 0);
+
+	follow(t, tally, number_behind(f, ",\"seq\":", 0));
+	if (t->state != TERMINAL_LIVE) {
+		tally->n_replayed++;
+		return;
+	}
+	t->n_events++;
+	tally->n_events++;
+	if (made_ns != 0 && t->kind == TERMINAL_READER)
+		latency_add(&tally->delivery, now_ns - made_ns);
+}
+
+static void
 take_text(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
 {
-	if (starts_with(f, "{\"type\":"))
+	if (starts_with(f, "{\"type\":")) {
 		take_event(t, tally, f, now_ns);
-	else if (starts_with(f, "{\"welcome\":"))
-		t->last_seq = number_behind(f, "\"top\":", 0);
-	else if (starts_with(f, "{\"caught_up\":") && t->state == TERMINAL_GREETED)
+	} else if (starts_with(f, "{\"caught_up\":") && t->state == TERMINAL_GREETED) {
+		t->last_seq = number_behind(f, "{\"caught_up\":", 0);
 		become_live(t, tally);
+	}
 }
 
 static void

@@ -132,6 +132,12 @@ def make_merchants(env, n):
         from generate_series((select max(id) from orderbell.merchant) + 1, {n})""")
 
 
+def ack_all(env):
+    """Nothing is left to be shown to those who come: what they get is what is made from now on."""
+    sql(env, "update orderbell.order_event set acked_at = now(), acked_by = 'bench' "
+             "where acked_at is null")
+
+
 # --- what a process uses ---
 
 def metric(notifier_url, name):

@@ -30,6 +30,7 @@ class Capacity(unittest.TestCase):
 
     def setUp(self):
         lc.wait_until_empty(self.stack.notifier_url)
+        lc.ack_all(self.stack.env)
 
     def load(self, **options):
         load = lc.Load(self.stack.notifier_url, **{"seconds": SECONDS, "merchants": 3, **options})
