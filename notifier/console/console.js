@@ -217,7 +217,7 @@ bell.addEventListener("state", ({ detail }) => {
 });
 bell.addEventListener("event", ({ detail }) => {
   show(detail);
-  ring(detail.type);
+  if (!detail.acked) ring(detail.type);
 });
 
 for (const name of ["online", "pageshow"]) addEventListener(name, () => bell.retryNow());

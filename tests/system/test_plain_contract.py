@@ -10,6 +10,8 @@ from stack import Stack
 NASTY = """<img src=x onerror="alert('1')"> & 面条 😀"""
 ESCAPED = "&lt;img src=x onerror=&quot;alert(&#39;1&#39;)&quot;&gt; &amp; 面条 😀"
 
+NOBODYS = 10 ** 9  # ids of orders from here on are not in the table
+
 
 class PlainContract(unittest.TestCase):
     """Plain terminals and their frames"""
@@ -84,15 +86,15 @@ class PlainContract(unittest.TestCase):
                          [(3, None, "the oven is ready")])
 
     def test_a_broadcast_typed_by_hand_has_neither_seq_nor_epoch_nor_at(self):
-        self.stack.psql("""NOTIFY order_events, '{"type":2,"orderId":5,"content":"你好"}'""")
+        self.stack.psql("""NOTIFY order_events, '{"type":2,"orderId":1000000005,"content":"你好"}'""")
         for terminal in (self.plain, self.v1):
-            self.assertEqual(terminal.event_of(5, type_=2),
-                             {"type": 2, "orderId": 5, "content": "你好"})
+            self.assertEqual(terminal.event_of(NOBODYS + 5, type_=2),
+                             {"type": 2, "orderId": NOBODYS + 5, "content": "你好"})
 
     def test_a_broadcast_with_a_merchant_stays_with_that_merchant(self):
         other = self.open(PythonTerminal(self.stack.ws_url("other", merchant=2), v1=True))
-        self.broadcast({"merchant": 2, "type": 2, "orderId": 6, "content": "for the second"})
-        other.event_of(6, type_=2)
+        self.broadcast({"merchant": 2, "type": 2, "orderId": NOBODYS + 6, "content": "for the second"})
+        other.event_of(NOBODYS + 6, type_=2)
         self.assertEqual(self.heard(self.plain), [])
 
     def test_a_broadcast_that_claims_a_seq_is_not_delivered_as_a_numbered_event(self):
@@ -119,20 +121,21 @@ class PlainContract(unittest.TestCase):
         self.assertGreaterEqual(self.stack.metric("orderbell_bells_bad_total"), bad_before + 5)
 
     def test_content_is_escaped_for_plain_and_raw_for_v1(self):
-        self.notify(1, NASTY, 77)
-        self.assertEqual(self.plain.event_of(77)["content"].replace("&#x27;", "&#39;"), ESCAPED)
-        self.assertEqual(self.v1.event_of(77)["content"], NASTY)
+        self.notify(1, NASTY, NOBODYS + 77)
+        self.assertEqual(self.plain.event_of(NOBODYS + 77)["content"].replace("&#x27;", "&#39;"), ESCAPED)
+        self.assertEqual(self.v1.event_of(NOBODYS + 77)["content"], NASTY)
 
     def test_the_content_of_a_broadcast_is_escaped_too(self):
-        self.broadcast({"type": 1, "orderId": 78, "content": NASTY})
-        self.assertEqual(self.plain.event_of(78)["content"].replace("&#x27;", "&#39;"), ESCAPED)
-        self.assertEqual(self.v1.event_of(78)["content"], NASTY)
+        self.broadcast({"type": 1, "orderId": NOBODYS + 78, "content": NASTY})
+        self.assertEqual(self.plain.event_of(NOBODYS + 78)["content"].replace("&#x27;", "&#39;"), ESCAPED)
+        self.assertEqual(self.v1.event_of(NOBODYS + 78)["content"], NASTY)
 
     def test_control_characters_and_quotes_come_as_valid_json(self):
         content = 'a"b\\c\td\x01e\u2028f'
-        self.stack.psql("select notify(1, 1, U&'a\"b\\005cc\\0009d\\0001e\\2028f', 79)")
-        self.assertEqual(self.v1.event_of(79)["content"], content)
-        self.assertEqual(self.plain.event_of(79)["content"], content.replace('"', "&quot;"))
+        self.stack.psql("select notify(1, 1, U&'a\"b\\005cc\\0009d\\0001e\\2028f', "
+                        f"{NOBODYS + 79})")
+        self.assertEqual(self.v1.event_of(NOBODYS + 79)["content"], content)
+        self.assertEqual(self.plain.event_of(NOBODYS + 79)["content"], content.replace('"', "&quot;"))
 
     def test_what_a_plain_terminal_says_is_ignored(self):
         for text in ('{"hello":1}', "not JSON", '{"ack":[1]}', "x" * 60000):

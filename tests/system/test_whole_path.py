@@ -118,11 +118,11 @@ class WholePath:
     def test_the_merchants_page_shows_and_sounds_it(self):
         if why_no_browser:
             self.skipTest(why_no_browser)
-        with browser.console(self.stack.web_url + "/", locale="en-GB") as page:
+        with browser.console(self.stack.web_url + "/console/?merchant=2", locale="en-GB") as page:
             page.wait_state("connected")
             page.click("#start")
             page.wait("document.getElementById('sound').dataset.sound === 'on'")
-            order = self.stack.place_order()
+            order = self.stack.place_order(merchant=2)
             by_webhook(self, order)
             card = page.wait_card(order.number)
             self.assertEqual((card["type"], card["title"]), ("1", "New order"))

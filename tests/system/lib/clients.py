@@ -51,6 +51,7 @@ class Terminal:
         self.is_open = False
         self.is_ended = False
         self.error = ""
+        self.live_from = 0  # the first of `frames` that tells of something new
         self.changed = threading.Condition()
 
     def __enter__(self):
@@ -125,6 +126,7 @@ class Terminal:
         so `stack` rings for it (a live-only broadcast that it then forgets)."""
         if self.v1:
             self.wait_for(lambda m: "caught_up" in m, "caught_up", within_s)
+            self.live_from = next(i for i, f in enumerate(self.frames) if "caught_up" in f.json)
             return self
         self.wait_open(within_s)
         deadline = time.monotonic() + within_s
@@ -139,8 +141,8 @@ class Terminal:
         return self
 
     def heard(self):
-        """All events that came, without the broadcasts of wait_until_live()."""
-        messages = [frame.json for frame in list(self.frames)]
+        """All events that came since it is live, without the broadcasts of wait_until_live()."""
+        messages = [frame.json for frame in self.frames[self.live_from:]]
         return [m for m in messages if "type" in m and m.get("orderId") != -1]
 
 

@@ -69,7 +69,7 @@ class Head:
 
     def __init__(self, text):
         first, *rest = text.split("\r\n")
-        line = re.fullmatch(r"(HTTP/1\.[01]) (\d{3}) .*", first)
+        line = re.fullmatch(r"(HTTP/\d\.\d) (\d{3}) .*", first)
         assert line, f"the answer begins with no status line but {first!r}"
         self.version, self.status = line[1], int(line[2])
         self.fields = [tuple(part.strip() for part in line.split(":", 1)) for line in rest]
@@ -166,6 +166,12 @@ class Raw:
         """Asserts that the next frame is this pong."""
         got = self.frame()
         assert got == (PONG, payload), f"expected a pong {payload!r}, got {got}"
+
+    def say_hello(self):
+        """As a terminal of orderbell.v1, until it has caught up."""
+        self.send(frame(TEXT, '{"hello":1}'))
+        while b'{"caught_up":' not in self.frame()[1]:
+            pass
 
     def is_alive(self):
         mark = os.urandom(8)
