@@ -5,9 +5,9 @@
 -- transaction, and that is the length of a commit.  So seqs are in commit order and without holes,
 -- however long the transaction stood open.  An event deleted before the commit takes none.
 --
--- Of several events the first firing does all at once (number_own()), and leaves the highest id of
--- them in the transaction-local setting orderbell.numbered; later firings compare with it and return.
--- An event that is written later has a higher id, since ids come from one sequence.  ROLLBACK TO
+-- Of several events the first firing does all at once (number_own()).  The highest id numbered is left
+-- in the transaction-local setting orderbell.numbered; later firings compare with it and return, or,
+-- for an event that was written after it and so has a higher id, need not look below it.  ROLLBACK TO
 -- takes the setting back together with the seqs, and one left by another transaction counts for
 -- nothing, since the transaction's id is in it.
 --
@@ -19,23 +19,28 @@
 -- Touches: stream (update), order_event (update); and what number_own() touches.
 --
 -- enable_seqscan: a plan made while a table was nearly empty would be kept while it grows.
+-- (xact, id) > (...) says no more than id > ..., but keeps the planner from the primary key.
 create or replace function orderbell.number_events() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
-	v_mark text[] := string_to_array(current_setting('orderbell.numbered', true), ' ');
+	v_xact constant xid8 := pg_current_xact_id();
+	v_mark constant text := current_setting('orderbell.numbered', true);
+	v_numbered constant bigint := case when split_part(v_mark, ' ', 1) = v_xact::text
+		then split_part(v_mark, ' ', 2)::bigint else 0 end;
 	v_quiet_by constant text := orderbell.quiet_by();
 	v_has_more boolean;
 	v_seq bigint;
 begin
-	if v_mark[1] = pg_current_xact_id()::text and new.id <= v_mark[2]::bigint then
+	if new.id <= v_numbered then
 		return null;
 	end if;
 	select exists (
 		select from orderbell.order_event o
-		where o.xact = pg_current_xact_id() and o.seq is null and o.id <> new.id)
+		where o.xact = v_xact and (o.xact, o.id) > (v_xact, v_numbered) and o.seq is null
+			and o.id <> new.id)
 	into v_has_more
-	from orderbell.order_event e where e.id = new.id and e.seq is null;
+	from orderbell.order_event e where e.xact = v_xact and e.id = new.id and e.seq is null;
 	if not found then
 		return null; -- deleted
 	end if;
@@ -60,11 +65,12 @@ begin
 					case when v_quiet_by is not null then clock_timestamp() end),
 				acked_by = coalesce(e.acked_by, v_quiet_by)
 			where e.id = new.id;
+			perform set_config('orderbell.numbered', v_xact || ' ' || new.id, true);
 			perform orderbell.announce(array[new.merchant_id], array[v_seq]);
 			return null;
 		end if;
 	end if;
-	perform orderbell.number_own();
+	perform orderbell.number_own(v_numbered);
 	return null;
 end $$;
 comment on function orderbell.number_events() is

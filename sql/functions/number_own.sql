@@ -1,5 +1,7 @@
--- orderbell.number_own() - gives all events of this transaction that have no seq yet their seqs, set
--- by set.  Returns how many it numbered.
+-- orderbell.number_own(after) - gives the events of this transaction that have no seq yet their seqs,
+-- all at once.
+--   p_after  those with a higher id than this
+-- Returns how many it numbered.
 --
 -- Own events are those whose xact is this transaction's: no other transaction, in progress or done,
 -- nor one that wrote with triggers off, has a row with it.  Merchants are locked in the order of
@@ -10,7 +12,8 @@
 -- Touches: stream (update), order_event (update, delete), payment_exception (insert).  Internal.
 --
 -- enable_seqscan: a plan made while a table was nearly empty would be kept while it grows.
-create or replace function orderbell.number_own() returns bigint
+-- (xact, id) > (...) says no more than id > ..., but keeps the planner from the primary key.
+create or replace function orderbell.number_own(p_after bigint) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
 	v_xact constant xid8 := pg_current_xact_id();
@@ -24,14 +27,16 @@ declare
 begin
 	perform from orderbell.stream s
 	where s.merchant_id in (
-		select e.merchant_id from orderbell.order_event e where e.xact = v_xact and e.seq is null)
+		select e.merchant_id from orderbell.order_event e
+		where e.xact = v_xact and (e.xact, e.id) > (v_xact, p_after) and e.seq is null)
 	order by s.merchant_id
 	for no key update;
 
 	with own as materialized (
 		select e.id, e.merchant_id,
 			row_number() over (partition by e.merchant_id order by e.id) as nth
-		from orderbell.order_event e where e.xact = v_xact and e.seq is null),
+		from orderbell.order_event e
+		where e.xact = v_xact and (e.xact, e.id) > (v_xact, p_after) and e.seq is null),
 	counted as (
 		update orderbell.stream s set seq = s.seq + o.n
 		from (select o.merchant_id, count(*) as n, max(o.id) as last_id
@@ -51,7 +56,9 @@ begin
 
 	-- An event of nobody would be lost in silence, and an error would fail the shop's payment.
 	for v_nobodys in
-		delete from orderbell.order_event e where e.xact = v_xact and e.seq is null returning e.*
+		delete from orderbell.order_event e
+		where e.xact = v_xact and (e.xact, e.id) > (v_xact, p_after) and e.seq is null
+		returning e.*
 	loop
 		select o.* into v_order from orderbell.orders o where o.id = v_nobodys.order_id;
 		perform orderbell.record_exception('unknown_merchant', v_nobodys.merchant_id,
@@ -65,5 +72,5 @@ begin
 	perform orderbell.announce(v_merchant_ids, v_seqs);
 	return v_numbered;
 end $$;
-comment on function orderbell.number_own() is
+comment on function orderbell.number_own(bigint) is
 	'Internal: gives the events of this transaction their seqs.';

@@ -51,8 +51,9 @@ begin
 			status = case o.status when 1 then 2 else o.status end,
 			pay_method = coalesce(p_pay_method, o.pay_method)
 		where o.id = v_order.id;
-		select max(e.id) into event_id from orderbell.order_event e
-		where e.order_id = v_order.id and e.type = 1;
+		select e.id into event_id from orderbell.order_event e
+		where e.order_id = v_order.id and e.type = 1
+		order by e.created_at desc limit 1;
 	elsif verdict <> 'already_paid' and p_user_id is null then
 		perform orderbell.record_exception(verdict, v_order.merchant_id, v_order.id, p_number,
 			p_amount, p_gateway, p_transaction_id, case verdict when 'amount_differs' then

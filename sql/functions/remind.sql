@@ -35,10 +35,11 @@ begin
 	end if;
 
 	merchant_id := v_order.merchant_id;
-	select max(e.id) into event_id from orderbell.order_event e
+	select e.id into event_id from orderbell.order_event e
 	where e.order_id = p_order_id and e.type = 2
-		and e.created_at > clock_timestamp() - interval '1 minute';
-	is_new := event_id is null;
+		and e.created_at > clock_timestamp() - interval '1 minute'
+	order by e.created_at desc limit 1;
+	is_new := not found;
 	if is_new then
 		insert into orderbell.order_event as e (merchant_id, type, order_id, content)
 		values (v_order.merchant_id, 2, v_order.id, '订单号:' || v_order.number)

@@ -10,7 +10,7 @@ language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
 	update orderbell.order_event e set xact = pg_current_xact_id()
 	where e.seq is null and (p_merchant_id is null or e.merchant_id = p_merchant_id);
-	return orderbell.number_own();
+	return orderbell.number_own(0);
 end $$;
 comment on function orderbell.renumber(bigint) is
 	'Numbers events that were written with triggers off.';

@@ -39,7 +39,7 @@ comment on index orderbell.order_event_seq is 'a seq is given once; terminals re
 create index if not exists order_event_waiting
 	on orderbell.order_event (merchant_id, seq) where acked_at is null and seq is not null;
 comment on index orderbell.order_event_waiting is 'what nobody has acked';
-create index if not exists order_event_unnumbered on orderbell.order_event (xact) where seq is null;
+create index if not exists order_event_unnumbered on orderbell.order_event (xact, id) where seq is null;
 comment on index orderbell.order_event_unnumbered is 'a transaction''s own events, at its commit';
 create index if not exists order_event_order on orderbell.order_event (order_id);
 comment on index orderbell.order_event_order is 'reminders of an order; acks when it moves on';
