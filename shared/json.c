@@ -1,10 +1,36 @@
 #include "shared/json.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
 enum { DEPTH_MAX = 8 };
+
+/* What json-c, however strict, still takes and RFC 8259 does not know: 'single quotes', NaN,
+ * Infinity, "5." and control characters inside a text. */
+static bool
+is_lenient(const char *text, size_t len)
+{
+	static const char outside[] = "{}[]:,\" \t\r\n0123456789+-.eEtrufalsn";
+	bool in_text = false;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (in_text && c < ' ')
+			return true;
+		if (!in_text && (c == '\0' || strchr(outside, c) == NULL))
+			return true;
+		if (!in_text && c == '.' && (i + 1 == len || !isdigit((unsigned char)text[i + 1])))
+			return true;
+		if (c == '"')
+			in_text = !in_text;
+		else if (in_text && c == '\\')
+			i++; /* what it escapes is json-c's to judge */
+	}
+	return false;
+}
 
 json_object *
 json_read_object(const char *text, size_t len)
@@ -17,7 +43,7 @@ json_read_object(const char *text, size_t len)
 	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL && text[len - 1] != '\0')
 		len--;
 	/* json-c looks at the length as an int, and takes a NUL for the end. */
-	if (len > INT_MAX || memchr(text, '\0', len) != NULL)
+	if (len > INT_MAX || memchr(text, '\0', len) != NULL || is_lenient(text, len))
 		return NULL;
 	tokener = json_tokener_new_ex(DEPTH_MAX);
 	if (tokener == NULL)

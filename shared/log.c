@@ -76,28 +76,31 @@ DEFINE_LOG(log_warn, LOG_LEVEL_WARN)
 DEFINE_LOG(log_info, LOG_LEVEL_INFO)
 DEFINE_LOG(log_debug, LOG_LEVEL_DEBUG)
 
+/* How many bytes the byte becomes. */
+static size_t
+escaped_size(unsigned char c)
+{
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\' ? 1 : 4;
+}
+
 const char *
 log_escape(char *out, size_t out_size, const void *text, size_t text_len)
 {
+	static const char cut[] = "...";
 	const unsigned char *bytes = text;
-	size_t n = 0;
+	size_t n = 0, room = out_size - 1, all = 0;
 
-	for (size_t i = 0; i < text_len; i++) {
-		unsigned char c = bytes[i];
-		int is_plain = c >= ' ' && c <= '~' && c != '"' && c != '\\';
-		size_t need = is_plain ? 1 : 4, tail = i + 1 < text_len ? 3 : 0;
-
-		if (n + need + tail + 1 > out_size) {
-			memcpy(out + n, "...", 3);
-			n += 3;
-			break;
-		}
-		if (is_plain)
-			out[n] = (char)c;
+	for (size_t i = 0; i < text_len && all <= room; i++)
+		all += escaped_size(bytes[i]);
+	if (all > room)
+		room -= sizeof cut - 1;
+	for (size_t i = 0; i < text_len && n + escaped_size(bytes[i]) <= room; i++) {
+		if (escaped_size(bytes[i]) == 1)
+			out[n] = (char)bytes[i];
 		else
-			snprintf(out + n, 5, "\\x%02x", c);
-		n += need;
+			snprintf(out + n, 5, "\\x%02x", bytes[i]);
+		n += escaped_size(bytes[i]);
 	}
-	out[n] = '\0';
+	strcpy(out + n, all > out_size - 1 ? cut : "");
 	return out;
 }

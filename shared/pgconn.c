@@ -10,11 +10,14 @@
 #include "shared/backoff.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/pghosts.h"
 
-enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 5000, SESSION_MS = 5000, LAST_WORDS_MAX = 8 };
+enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 5000, LAST_WORDS_MAX = 8 };
 
 struct pgconn {
-	char *conninfo, *application_name;
+	struct pghosts *hosts; /* NULL: libpq does not understand the connection string */
+	size_t host;           /* the one to try first */
+	char *application_name;
 	const char *session_sql;
 	const struct pgconn_statement *statements;
 	PGconn *raw;
@@ -31,12 +34,12 @@ pgconn_new(const char *conninfo, const char *application_name, const char *sessi
 
 	if (c == NULL)
 		return NULL;
-	c->conninfo = strdup(conninfo);
+	c->hosts = pghosts_new(conninfo);
 	c->application_name = strdup(application_name);
 	c->session_sql = session_sql;
 	c->statements = statements;
 	c->backoff = (struct backoff){.base_ms = BACKOFF_BASE_MS, .cap_ms = BACKOFF_CAP_MS};
-	if (c->conninfo != NULL && c->application_name != NULL)
+	if (c->application_name != NULL && (c->hosts != NULL || !pghosts_understands(conninfo)))
 		return c;
 	pgconn_free(c);
 	return NULL;
@@ -56,7 +59,7 @@ pgconn_free(struct pgconn *c)
 	if (c == NULL)
 		return;
 	pgconn_drop(c);
-	free(c->conninfo);
+	pghosts_free(c->hosts);
 	free(c->application_name);
 	free(c);
 }
@@ -212,86 +215,123 @@ pgconn_query(struct pgconn *c, const char *sql, int wait_ms)
 
 /* --- connecting --- */
 
-/* Ours come first, so that what the conninfo (dbname, expanded) says wins. */
+/* Ours come first, so that what the conninfo says wins. */
 static PGconn *
-start_connect(const struct pgconn *c)
+start_connect(const struct pgconn *c, size_t host)
 {
-	const char *keywords[] = {"keepalives", "keepalives_idle", "keepalives_interval",
-	    "keepalives_count", "tcp_user_timeout", "connect_timeout", "target_session_attrs",
-	    "fallback_application_name", "client_encoding", "dbname", NULL};
-	const char *values[] = {"1", "5", "3", "3", "10000", "5", "read-write", c->application_name,
-	    "UTF8", c->conninfo, NULL};
+	const char *keywords[PGHOSTS_KEYWORDS_MAX] = {"keepalives", "keepalives_idle",
+	    "keepalives_interval", "keepalives_count", "tcp_user_timeout", "target_session_attrs",
+	    "fallback_application_name", "client_encoding"};
+	const char *values[PGHOSTS_KEYWORDS_MAX] = {
+	    "1", "5", "3", "3", "10000", "read-write", c->application_name, "UTF8"};
 
-	return PQconnectStartParams(keywords, values, 1);
+	pghosts_fill(c->hosts, host, keywords, values, 8);
+	return PQconnectStartParams(keywords, values, 0);
 }
 
-/* The time is up or there is an answer. */
+/* False: refused, or the time is up; the reason is kept. */
 static bool
-finish_connect(PGconn *raw, int64_t deadline_ms)
+finish_connect(struct pgconn *c, int64_t deadline_ms)
 {
 	PostgresPollingStatusType status = PGRES_POLLING_WRITING;
 
-	while (status != PGRES_POLLING_OK) {
-		if (status == PGRES_POLLING_FAILED ||
-		    !await(raw, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_ms))
+	while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
+		short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+
+		if (!await(c->raw, events, deadline_ms)) {
+			char reason[sizeof c->error];
+
+			/* libpq has begun to say which server it is about. */
+			snprintf(
+			    reason, sizeof reason, "%sno answer in time", PQerrorMessage(c->raw));
+			set_error(c, reason);
 			return false;
-		status = PQconnectPoll(raw);
+		}
+		status = PQconnectPoll(c->raw);
 	}
-	return true;
+	if (status == PGRES_POLLING_FAILED)
+		set_error(c, PQerrorMessage(c->raw));
+	return status == PGRES_POLLING_OK;
 }
 
-/* Keeps the error of a result that is one; true when it was none.  Clears it. */
+/* True when it is no error; else keeps what failed and why.  Clears it. */
 static bool
-succeeded(struct pgconn *c, PGresult *res)
+succeeded(struct pgconn *c, PGresult *res, const char *what)
 {
 	ExecStatusType status = PQresultStatus(res);
 	bool ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
 
-	if (res != NULL && !ok)
-		set_error(c, PQresultErrorMessage(res));
+	if (res != NULL && !ok) {
+		const char *reason = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+		snprintf(c->error, sizeof c->error, "%s: %s", what,
+		    reason != NULL ? reason : "no answer");
+	}
 	PQclear(res);
 	return ok;
 }
 
 /* Settings of the session and prepared statements. */
 static bool
-furnish(struct pgconn *c)
+furnish(struct pgconn *c, int64_t deadline_ms)
 {
-	if (c->session_sql != NULL && !succeeded(c, pgconn_query(c, c->session_sql, SESSION_MS)))
+	if (c->session_sql != NULL &&
+	    !succeeded(c, finish(c, PQsendQuery(c->raw, c->session_sql), deadline_ms),
+		"the session's settings"))
 		return false;
 	for (const struct pgconn_statement *s = c->statements; s != NULL && s->name != NULL; s++) {
-		int64_t deadline_ms = clock_ms() + SESSION_MS;
+		char what[80];
 
-		if (c->raw == NULL ||
-		    !succeeded(
-			c, finish(c, PQsendPrepare(c->raw, s->name, s->sql, 0, NULL), deadline_ms)))
+		snprintf(what, sizeof what, "cannot prepare \"%s\"", s->name);
+		if (!succeeded(c,
+			finish(c, PQsendPrepare(c->raw, s->name, s->sql, 0, NULL), deadline_ms),
+			what))
 			return false;
 	}
 	return true;
 }
 
 static bool
-connect_now(struct pgconn *c, int wait_ms)
+connect_to(struct pgconn *c, size_t host, int64_t deadline_ms)
 {
-	int64_t deadline_ms = clock_ms() + wait_ms;
-
-	c->raw = start_connect(c);
+	c->raw = start_connect(c, host);
 	if (c->raw == NULL) {
 		set_error(c, "out of memory");
 		return false;
 	}
 	PQsetNoticeReceiver(c->raw, log_notice, NULL);
-	if (PQstatus(c->raw) == CONNECTION_BAD || !finish_connect(c->raw, deadline_ms)) {
-		const char *reason = PQerrorMessage(c->raw);
-
-		set_error(c, *reason != '\0' ? reason : "no answer in time");
+	if (PQstatus(c->raw) == CONNECTION_BAD) {
+		set_error(c, PQerrorMessage(c->raw));
 		return false;
 	}
+	if (!finish_connect(c, deadline_ms))
+		return false;
 	if (PQsetnonblocking(c->raw, 1) != 0) {
 		set_error(c, PQerrorMessage(c->raw));
 		return false;
 	}
-	return furnish(c);
+	return furnish(c, deadline_ms);
+}
+
+/* Each host gets its share of the time that is left: a silent one must not hide the next. */
+static bool
+connect_to_any(struct pgconn *c, int64_t deadline_ms)
+{
+	size_t n = c->hosts == NULL ? 0 : pghosts_count(c->hosts);
+
+	if (n == 0)
+		set_error(c, "this is no libpq connection string");
+	for (size_t tried = 0; tried < n; tried++) {
+		int64_t now = clock_ms();
+
+		if (connect_to(c, c->host, now + (deadline_ms - now) / (int64_t)(n - tried)))
+			return true;
+		pgconn_drop(c);
+		c->host = (c->host + 1) % n;
+	}
+	/* So that the next round begins with another one. */
+	c->host = n == 0 ? 0 : (c->host + 1) % n;
+	return false;
 }
 
 /* True while the server has not hung up.  It may have since the last statement (a restart): better
@@ -319,12 +359,11 @@ pgconn_ready(struct pgconn *c, int wait_ms)
 	pgconn_drop(c);
 	if (clock_ms() < c->retry_at_ms)
 		return 0;
-	if (connect_now(c, wait_ms)) {
+	if (connect_to_any(c, clock_ms() + wait_ms)) {
 		backoff_reset(&c->backoff);
 		c->retry_at_ms = 0;
 		return 1;
 	}
-	pgconn_drop(c);
 	c->retry_at_ms = clock_ms() + backoff_next_ms(&c->backoff);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* pgconn.h - one connection to PostgreSQL that comes back by itself.
- * Owned by one thread.  Never blocks beyond the deadline it is given; never retries a statement on
- * its own, because only the caller knows whether it may run twice. */
+ * Owned by one thread.  Never blocks beyond the deadline it is given (but for looking up a host's
+ * name: a resolver that hangs hangs us; hostaddr needs none); never retries a statement on its own,
+ * because only the caller knows whether it may run twice. */
 #ifndef SHARED_PGCONN_H
 #define SHARED_PGCONN_H
 
@@ -24,8 +25,9 @@ struct pgconn *pgconn_new(const char *conninfo, const char *application_name,
     const char *session_sql, const struct pgconn_statement *statements);
 void pgconn_free(struct pgconn *c); /* accepts NULL */
 
-/* True once connected and prepared.  If not connected, tries (at most `wait_ms`), but not before
- * the back-off of the last failure is over: then it returns 0 at once. */
+/* True once connected and prepared.  If not connected, tries each host of the conninfo (at most
+ * `wait_ms` for all of it), but not before the back-off of the last failure is over: then it
+ * returns 0 at once.  After a connection was lost the first try is made at once. */
 int pgconn_ready(struct pgconn *c, int wait_ms);
 
 /* Runs a prepared statement with text parameters and waits at most `wait_ms`.  Gives the result, or

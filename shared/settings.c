@@ -88,7 +88,8 @@ set_choice(const struct setting *s, const char *const *choices, int *to, const c
 	return fail(from, "%s: \"%s\"; allowed are %s", s->key, value, allowed);
 }
 
-/* Reads a whole file of at most SECRET_MAX bytes into `text`; its length, or -1. */
+/* Reads a whole file of at most SECRET_MAX bytes into `text` (one byte larger); its length, or -1.
+ */
 static ssize_t
 read_file(int fd, char text[SECRET_MAX + 1])
 {
@@ -107,21 +108,34 @@ read_file(int fd, char text[SECRET_MAX + 1])
 	return -1;
 }
 
+/* Opens a secret's file; -1 with the reason told. */
 static int
-set_secret(const struct setting *s, char **to, const char *path, const struct source *from)
+open_secret(const struct setting *s, const char *path, const struct source *from)
 {
-	char text[SECRET_MAX + 2];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat about;
 
 	if (fd < 0)
 		return fail(from, "%s: cannot read \"%s\": %s", s->key, path, strerror(errno));
-	if (fstat(fd, &about) != 0 || (about.st_mode & 007) != 0) {
-		close(fd);
-		return fail(
-		    from, "%s: \"%s\" may be read by everybody: chmod o-rwx it", s->key, path);
-	}
+	if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
+		fail(from, "%s: \"%s\" is no file", s->key, path);
+	else if ((about.st_mode & 007) != 0)
+		fail(from, "%s: \"%s\" is open to everybody: chmod o-rwx it", s->key, path);
+	else
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int
+set_secret(const struct setting *s, char **to, const char *path, const struct source *from)
+{
+	char text[SECRET_MAX + 1];
+	int fd = open_secret(s, path, from), rc;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
 	n = read_file(fd, text);
 	close(fd);
 	if (n < 0)
@@ -130,8 +144,11 @@ set_secret(const struct setting *s, char **to, const char *path, const struct so
 		n--;
 	text[n] = '\0';
 	if (strlen(text) != (size_t)n)
-		return fail(from, "%s: \"%s\" holds a NUL byte", s->key, path);
-	return set_text(s, to, text, from);
+		rc = fail(from, "%s: \"%s\" holds a NUL byte", s->key, path);
+	else
+		rc = set_text(s, to, text, from);
+	explicit_bzero(text, sizeof text);
+	return rc;
 }
 
 static int

@@ -1,0 +1,149 @@
+/* One happening is one line, whatever is in it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shared/log.h"
+
+/* Standard error goes into a file for a while. */
+struct capture {
+	FILE *file;
+	int real_stderr;
+	char text[20000];
+};
+
+static int
+begin(void **state)
+{
+	struct capture *c = calloc(1, sizeof *c);
+
+	c->file = tmpfile();
+	c->real_stderr = dup(STDERR_FILENO);
+	dup2(fileno(c->file), STDERR_FILENO);
+	log_open("prog");
+	log_set_level(LOG_LEVEL_INFO);
+	*state = c;
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	struct capture *c = *state;
+
+	dup2(c->real_stderr, STDERR_FILENO);
+	close(c->real_stderr);
+	fclose(c->file);
+	free(c);
+	return 0;
+}
+
+static const char *
+written(struct capture *c)
+{
+	rewind(c->file);
+	c->text[fread(c->text, 1, sizeof c->text - 1, c->file)] = '\0';
+	return c->text;
+}
+
+static void
+a_line_names_program_and_level(void **state)
+{
+	log_warn("lost: retry_ms=%d", 5);
+	assert_string_equal(written(*state), "prog warn: lost: retry_ms=5\n");
+}
+
+static void
+lines_below_the_threshold_are_dropped(void **state)
+{
+	log_debug("quiet");
+	assert_false(log_enabled(LOG_LEVEL_DEBUG));
+	assert_true(log_enabled(LOG_LEVEL_INFO));
+	log_set_level(LOG_LEVEL_ERR);
+	log_warn("quiet");
+	log_err("loud");
+	assert_string_equal(written(*state), "prog err: loud\n");
+}
+
+static void
+a_newline_inside_does_not_make_a_second_line(void **state)
+{
+	log_info("reason=\"%s\"", "one\ntwo\r\n\tthree");
+	assert_string_equal(written(*state), "prog info: reason=\"one two   three\"\n");
+}
+
+static void
+an_overlong_line_is_cut_and_ended(void **state)
+{
+	char *much = malloc(10001);
+	const char *text;
+
+	memset(much, 'x', 10000);
+	much[10000] = '\0';
+	log_info("%s", much);
+	log_info("next");
+	free(much);
+	text = written(*state);
+	assert_in_range(strcspn(text, "\n"), 1000, 4000);
+	assert_string_equal(strchr(text, '\n') + 1, "prog info: next\n");
+}
+
+static void
+what_a_stranger_sent_is_escaped(void **state)
+{
+	char out[100];
+
+	(void)state;
+	assert_string_equal(log_escape(out, sizeof out, "till-1", 6), "till-1");
+	assert_string_equal(log_escape(out, sizeof out, "a\"b\\c\n\0\x7f\xe5", 9),
+	    "a\\x22b\\x5cc\\x0a\\x00\\x7f\\xe5");
+	assert_string_equal(log_escape(out, sizeof out, "", 0), "");
+}
+
+static void
+an_escape_never_overruns_and_shows_its_cut(void **state)
+{
+	char bytes[300], *out;
+
+	(void)state;
+	for (size_t len = 0; len <= sizeof bytes; len += 1 + len / 8) {
+		for (int i = 0; i < 3; i++) {
+			memset(bytes, "x\n\xff"[i], sizeof bytes);
+			for (size_t size = 8; size < 80; size++) {
+				out = malloc(size); /* its end is watched by the sanitizer */
+				log_escape(out, size, bytes, len);
+				assert_true(strlen(out) < size);
+				if (len >= size)
+					assert_string_equal(out + strlen(out) - 3, "...");
+				free(out);
+			}
+		}
+	}
+	out = malloc(8);
+	assert_string_equal(log_escape(out, 8, "1234567", 7), "1234567");
+	assert_string_equal(log_escape(out, 8, "12345678", 8), "1234...");
+	free(out);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(a_line_names_program_and_level, begin, end),
+	    cmocka_unit_test_setup_teardown(lines_below_the_threshold_are_dropped, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		a_newline_inside_does_not_make_a_second_line, begin, end),
+	    cmocka_unit_test_setup_teardown(an_overlong_line_is_cut_and_ended, begin, end),
+	    cmocka_unit_test(what_a_stranger_sent_is_escaped),
+	    cmocka_unit_test(an_escape_never_overruns_and_shows_its_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
