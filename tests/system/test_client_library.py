@@ -1,0 +1,51 @@
+"""orderbell.js, without a server."""
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from clients import HERE
+from stack import TOP
+
+LIBRARY = os.path.join(TOP, "notifier", "console", "orderbell.js")
+CASES = os.path.join(HERE, "orderbell_cases.mjs")
+
+
+class ClientLibrary(unittest.TestCase):
+    """orderbell.js with a socket and a clock of the test's"""
+
+    @classmethod
+    def setUpClass(cls):
+        # By its name Node 18 would not take it for a module.
+        cls.folder = tempfile.TemporaryDirectory(prefix="orderbell-test.")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.module = shutil.copy(LIBRARY, os.path.join(cls.folder.name, "orderbell.mjs"))
+
+    def run_case(self, name):
+        try:
+            done = subprocess.run(["node", CASES, self.module, name], capture_output=True, text=True,
+                                  check=False, timeout=30)
+        except FileNotFoundError:
+            self.skipTest("Node.js is not installed")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_it_is_small_and_depends_on_nothing(self):
+        with open(LIBRARY, "rb") as f:
+            source = f.read()
+        self.assertLess(len(gzip.compress(source)), 10 * 1024)
+        for word in (b"import ", b"document", b"window", b"location", b"localStorage"):
+            self.assertNotIn(word, re.sub(rb"/\*.*?\*/|//[^\n]*", b"", source, flags=re.S))
+
+
+def add_cases():
+    with open(CASES, encoding="utf-8") as f:
+        names = re.findall(r"^export async function (\w+)", f.read(), re.M)
+    for name in names:
+        setattr(ClientLibrary, f"test_{name}", lambda self, name=name: self.run_case(name))
+
+
+add_cases()
