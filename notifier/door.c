@@ -293,6 +293,42 @@ find_route(const char *path)
 	return NULL;
 }
 
+/* A header's value without the white space behind it (RFC 9110, section 5.5), which civetweb leaves
+ * there.  The text is civetweb's request buffer: ours to write while the request lasts. */
+static const char *
+trim_value(const char *value)
+{
+	size_t n = strlen(value);
+
+	while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
+		n--;
+	((char *)(uintptr_t)value)[n] = '\0';
+	return value;
+}
+
+static void
+read_headers(const struct mg_request_info *info, struct request *r)
+{
+	for (int i = 0; i < info->num_headers && i < REQUEST_HEADERS_MAX; i++) {
+		r->headers[i].name = info->http_headers[i].name;
+		r->headers[i].value = trim_value(info->http_headers[i].value);
+		r->n_headers++;
+	}
+}
+
+/* What civetweb would let pass.  0, or the status of the refusal. */
+static int
+check_form(const struct mg_request_info *info, const char **reason)
+{
+	*reason = "the path holds a NUL";
+	if (strstr(info->request_uri, "%00") != NULL)
+		return 400; /* decoded it would end the path before its end */
+	*reason = "too many header fields";
+	if (info->num_headers >= REQUEST_HEADERS_MAX)
+		return 431; /* civetweb drops what is more: a proxy's word might be among it */
+	return 0;
+}
+
 /* civetweb calls this for every request it could read; whatever it is, it ends here. */
 static int
 begin_request(struct mg_connection *mg)
@@ -311,24 +347,39 @@ begin_request(struct mg_connection *mg)
 		},
 	};
 	const struct route *route = find_route(v.request.path);
-	const char *refusal;
+	const char *reason;
+	int status = check_form(info, &reason);
 
-	for (int i = 0; i < info->num_headers && i < REQUEST_HEADERS_MAX; i++) {
-		v.request.headers[i].name = info->http_headers[i].name;
-		v.request.headers[i].value = info->http_headers[i].value;
-		v.request.n_headers++;
-	}
 	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
 	mg_disable_connection_keep_alive(mg);
-	refusal = access_refusal(v.door->access, &v.request);
-	if (refusal != NULL)
-		return refuse(v.door, mg, 403, refusal);
+	if (status != 0)
+		return refuse(v.door, mg, status, reason);
+	read_headers(info, &v.request);
+	reason = access_refusal(v.door->access, &v.request);
+	if (reason != NULL)
+		return refuse(v.door, mg, 403, reason);
 	if (route == NULL)
 		return refuse(v.door, mg, 404, "there is nothing here");
 	if (!route->any_method && strcmp(v.request.method, "GET") != 0 &&
 	    strcmp(v.request.method, "HEAD") != 0)
 		return refuse(v.door, mg, 405, "only GET and HEAD");
 	return route->serve(&v);
+}
+
+/* civetweb calls this for what it could not read.  Its own answer would have no status line where
+ * the request asked for an upgrade. */
+static int
+http_error(struct mg_connection *mg, int status, const char *message)
+{
+	struct door *d = mg_get_request_info(mg)->user_data;
+
+	(void)message;
+	metrics_add(d->metrics, metric_of(status), 1);
+	mg_disable_connection_keep_alive(mg);
+	mg_printf(mg, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
+	    mg_get_response_code_text(mg, status));
+	drop_arrived_body();
+	return 0;
 }
 
 static int
@@ -348,6 +399,7 @@ start_civetweb(struct door *d)
 {
 	static const struct mg_callbacks callbacks = {
 	    .begin_request = begin_request,
+	    .http_error = http_error,
 	    .log_message = log_message,
 	};
 	char n_threads[12];
