@@ -41,7 +41,7 @@ class Capacity(unittest.TestCase):
         """Nobody was turned away, cut off or told something wrong."""
         for key in ("refused", "closes"):
             self.assertEqual(report[key], {}, report)
-        for key in ("no_connection", "holes", "repeats", "broken_frames", "unsent"):
+        for key in ("no_connection", "holes", "repeats", "early", "broken_frames", "unsent"):
             self.assertEqual(report[key], 0, (key, report))
 
     @unittest.skipIf(why_not_so_many(), why_not_so_many())

@@ -4,7 +4,7 @@
 //                                             happens to it is told as {terminal, kind, …}
 //   {id, do: "evaluate" | "wait", page, script, withinMs?}   an expression in the page
 //   {id, do: "click", page, selector}  {id, do: "screenshot", page, path}
-//   {id, do: "offline", page, is}      {id, do: "close", page}
+//   {id, do: "offline", page, is}      {id, do: "reload" | "close", page}
 // Each is answered by a line {id, result} or {id, error}.  Ends when its input does.
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -78,6 +78,9 @@ const verbs = {
   click: ({ page, selector }) => pages.get(page).click(selector, { timeout: 5000 }),
   async screenshot({ page, path }) {
     await pages.get(page).screenshot({ path });
+  },
+  async reload({ page }) {
+    await pages.get(page).reload();
   },
   offline: ({ page, is }) => pages.get(page).context().setOffline(is),
   async close({ page }) {

@@ -370,6 +370,9 @@ class Console:
     def click(self, selector):
         self.browser.do("click", page=self.page, selector=selector)
 
+    def reload(self):
+        self.browser.do("reload", page=self.page)
+
     def cards(self):
         """What a person sees: [{type, seq, title, text, html}], newest first."""
         return self.evaluate("""[...document.querySelectorAll('#cards > li')].map(card => ({
