@@ -62,6 +62,8 @@ let language = kept("localStorage", "orderbell.language")
   ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
 let code; // why the server refused, while it does
 let nOlder = 0; // cards that had to go
+let isLive = false; // all that was missed has been told
+let missedType; // of what has been told while it was not
 
 /* --- who this is --- */
 
@@ -192,7 +194,9 @@ function show(event) {
   time.dateTime = at.toISOString();
   time.textContent = at.toLocaleTimeString(language);
   dismiss.type = "button";
+  // Seen: gone from here, and, once the server has kept that, from the merchant's other terminals.
   dismiss.addEventListener("click", () => {
+    if (event.seq !== undefined) bell.ack([event.seq]);
     card.remove();
     say();
   });
@@ -213,11 +217,26 @@ const bell = new Orderbell(socketUrl(), {
 
 bell.addEventListener("state", ({ detail }) => {
   code = detail.code;
+  if (detail.state !== "connected") isLive = false;
   say();
 });
+// What was missed rings once, at its end, however much it is; what somebody has seen already neither
+// shows nor rings.
 bell.addEventListener("event", ({ detail }) => {
+  if (detail.acked !== undefined) return;
   show(detail);
-  if (!detail.acked) ring(detail.type);
+  if (isLive) ring(detail.type);
+  else missedType = missedType === 1 ? 1 : detail.type;
+});
+bell.addEventListener("caught_up", () => {
+  isLive = true;
+  if (missedType !== undefined) ring(missedType);
+  missedType = undefined;
+});
+bell.addEventListener("acked", ({ detail }) => {
+  const seqs = new Set(detail.acked.map(String));
+  for (const card of [...$("cards").children]) if (seqs.has(card.dataset.seq)) card.remove();
+  say();
 });
 
 for (const name of ["online", "pageshow"]) addEventListener(name, () => bell.retryNow());

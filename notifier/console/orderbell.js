@@ -125,6 +125,14 @@ export class Orderbell {
     if (this.#state === "connected") this.#send({ audio });
   }
 
+  /** Says that a person has seen these events, by their seqs.  All terminals of the merchant are told
+   * ("acked") once that is kept.  False: not connected, say it again later. */
+  ack(seqs) {
+    if (this.#state !== "connected") return false;
+    this.#send({ ack: seqs });
+    return true;
+  }
+
   // --- the connection ---
 
   #connect() {
