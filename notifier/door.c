@@ -19,7 +19,7 @@
 #include "notifier/handshake.h"
 #include "shared/log.h"
 
-enum { CONSOLE_NAME_MAX = 64, BODY_PIECES_MAX = 16, SELF_TEST_MS = 5000 };
+enum { CONSOLE_NAME_MAX = 64, BODY_PIECES_MAX = 16, SELF_TEST_MS = 5000, PATH_SIZE = 1024 };
 
 struct door {
 	struct mg_context *civetweb;
@@ -113,6 +113,7 @@ struct visit {
 	struct door *door;
 	struct mg_connection *mg;
 	struct request request;
+	char path[PATH_SIZE]; /* decoded */
 };
 
 static int
@@ -316,17 +317,18 @@ read_headers(const struct mg_request_info *info, struct request *r)
 	}
 }
 
-/* What civetweb would let pass.  0, or the status of the refusal. */
+/* Fills in what civetweb would let pass or read otherwise.  0, or the status of the refusal. */
 static int
-check_form(const struct mg_request_info *info, const char **reason)
+read_request(const struct mg_request_info *info, struct visit *v, const char **reason)
 {
-	*reason = "the path holds a NUL";
-	if (strstr(info->request_uri, "%00") != NULL)
-		return 400; /* decoded it would end the path before its end */
 	*reason = "too many header fields";
 	if (info->num_headers >= REQUEST_HEADERS_MAX)
 		return 431; /* civetweb drops what is more: a proxy's word might be among it */
-	return 0;
+	read_headers(info, &v->request);
+	/* civetweb itself would decode %00 to the end of the path. */
+	*reason = "the path is not one";
+	v->request.path = v->path;
+	return request_decode_path(info->local_uri, v->path, sizeof v->path) ? 0 : 400;
 }
 
 /* civetweb calls this for every request it could read; whatever it is, it ends here. */
@@ -346,15 +348,15 @@ begin_request(struct mg_connection *mg)
 		    .peer = info->remote_addr,
 		},
 	};
-	const struct route *route = find_route(v.request.path);
+	const struct route *route;
 	const char *reason;
-	int status = check_form(info, &reason);
+	int status = read_request(info, &v, &reason);
 
 	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
 	mg_disable_connection_keep_alive(mg);
 	if (status != 0)
 		return refuse(v.door, mg, status, reason);
-	read_headers(info, &v.request);
+	route = find_route(v.path);
 	reason = access_refusal(v.door->access, &v.request);
 	if (reason != NULL)
 		return refuse(v.door, mg, 403, reason);
@@ -421,6 +423,8 @@ start_civetweb(struct door *d)
 	    "max_request_size",
 	    "8192",
 	    "enable_directory_listing",
+	    "no",
+	    "decode_url",
 	    "no",
 	    "enable_auth_domain_check",
 	    "no",

@@ -102,6 +102,12 @@ decode(const char *in, size_t in_len, char *out, size_t out_size)
 	return true;
 }
 
+bool
+request_decode_path(const char *path, char *out, size_t out_size)
+{
+	return decode(path, strlen(path), out, out_size);
+}
+
 /* Finds `key=value` in a list. */
 static bool
 find_pair(

@@ -37,6 +37,9 @@ bool request_has_token(
 bool request_query(const struct request *r, const char *key, char *out, size_t out_size);
 bool request_cookie(const struct request *r, const char *key, char *out, size_t out_size);
 
+/* Percent-decodes a path.  False when it is malformed, would hold a NUL, or does not fit. */
+bool request_decode_path(const char *path, char *out, size_t out_size);
+
 /* True for 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104 as text, with or without [] and :port;
  * `or_localhost` also lets the name pass. */
 bool request_is_loopback(const char *address, bool or_localhost);
