@@ -33,13 +33,25 @@ comment on column orderbell.order_event.xact is 'the transaction that wrote it';
 
 -- An event is written twice, with and without seq; indexes that skip the first save a third of the
 -- work.  A query that says seq > or = something can use them as they are.
-create unique index if not exists order_event_seq
-	on orderbell.order_event (merchant_id, seq) where seq is not null;
+-- (`create index if not exists` would lock out payments before it sees that there is nothing to do.)
+do $$
+begin
+	if to_regclass('orderbell.order_event_seq') is null then
+		create unique index order_event_seq
+			on orderbell.order_event (merchant_id, seq) where seq is not null;
+	end if;
+	if to_regclass('orderbell.order_event_waiting') is null then
+		create index order_event_waiting
+			on orderbell.order_event (merchant_id, seq) where acked_at is null and seq is not null;
+	end if;
+	if to_regclass('orderbell.order_event_unnumbered') is null then
+		create index order_event_unnumbered on orderbell.order_event (xact, id) where seq is null;
+	end if;
+	if to_regclass('orderbell.order_event_order') is null then
+		create index order_event_order on orderbell.order_event (order_id);
+	end if;
+end $$;
 comment on index orderbell.order_event_seq is 'a seq is given once; terminals read on from theirs';
-create index if not exists order_event_waiting
-	on orderbell.order_event (merchant_id, seq) where acked_at is null and seq is not null;
 comment on index orderbell.order_event_waiting is 'what nobody has acked';
-create index if not exists order_event_unnumbered on orderbell.order_event (xact, id) where seq is null;
 comment on index orderbell.order_event_unnumbered is 'a transaction''s own events, at its commit';
-create index if not exists order_event_order on orderbell.order_event (order_id);
 comment on index orderbell.order_event_order is 'reminders of an order; acks when it moves on';

@@ -13,8 +13,13 @@ create table if not exists orderbell.payment_exception (
 	detail         text
 );
 -- A gateway repeats its callback until it is content: one row is enough.
-create unique index if not exists payment_exception_once on orderbell.payment_exception
-	(kind, gateway, transaction_id, number) where transaction_id is not null;
+do $$
+begin
+	if to_regclass('orderbell.payment_exception_once') is null then
+		create unique index payment_exception_once on orderbell.payment_exception
+			(kind, gateway, transaction_id, number) where transaction_id is not null;
+	end if;
+end $$;
 comment on index orderbell.payment_exception_once is 'a callback that is repeated makes one row';
 comment on table orderbell.payment_exception is
 	'Money that came and rang nowhere: for a person to look at.';

@@ -1,0 +1,72 @@
+-- Each role may do its own work and not another's.
+\unset ON_ERROR_ROLLBACK
+select plan(23);
+select test.merchant() as m \gset
+select test.order(:m) as o, test.paid(:m) as p \gset
+create role test_fcgi login in role orderbell_fcgi;
+create role test_notifier login in role orderbell_notifier;
+create role test_dba login in role orderbell_dba;
+create role test_nobody login;
+select test.open('fcgi', 'test_fcgi'), test.open('notifier', 'test_notifier'), test.open('dba', 'test_dba'),
+	test.open('nobody', 'test_nobody');
+
+-- Exactly what is granted.  A new function or table has to be entered here.
+create temporary table may (who text, what text);
+insert into may values
+	('orderbell_fcgi', 'pay remind ring'),
+	('orderbell_notifier', 'ack timeline wire_epoch'),
+	('orderbell_dba', 'ack doctor new_epoch notify pay prune remind renumber ring timeline wire_epoch'),
+	('public', null);
+select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
+		where p.pronamespace = 'orderbell'::regnamespace and has_function_privilege(who, p.oid, 'execute')), what,
+	format('%s may execute: %s', who, coalesce(what, 'nothing')))
+from may;
+truncate may;
+insert into may values
+	('orderbell_fcgi', null),
+	('orderbell_notifier', 'order_event: SELECT, stream: SELECT'),
+	('orderbell_dba', 'merchant: DELETE INSERT SELECT UPDATE, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, '
+		'payment_exception: DELETE SELECT UPDATE, payment_exceptions: SELECT, stream: SELECT, waiting: SELECT'),
+	('public', null);
+select is((select string_agg(t.relname || ': ' || t.privileges, ', ' order by t.relname) from (
+		select c.relname, string_agg(a.privilege_type, ' ' order by a.privilege_type) as privileges
+		from pg_class c, aclexplode(c.relacl) a
+		where c.relnamespace = 'orderbell'::regnamespace
+			and a.grantee = coalesce((select r.oid from pg_roles r where r.rolname = who), 0)
+		group by c.relname) t), what, format('%s has on tables: %s', who, coalesce(what, 'nothing')))
+from may;
+
+-- And that it is enough, and no more.
+select is(test.try('fcgi', format('select orderbell.pay(number, 38, ''webhook'', ''t'', ''later'')::text from (values (%L)) o (number)',
+	(select number from orderbell.orders where id = :o)), format('select orderbell.ring(%s)', :m),
+	format('select orderbell.remind(%s, 0, ''later'')::text', :o)), 'done', 'fcgi-order pays, rings and reminds');
+select is(test.try('fcgi', format('select orderbell.ack(%s, array[1], ''x'')', :m)), '42501', 'it acks nothing');
+select is(test.try('fcgi', format('select orderbell.notify(%s, 5, ''x'')', :m)), '42501', 'it rings nothing of its own');
+select is(test.try('fcgi', 'select 1 from orderbell.orders'), '42501', 'it reads no orders');
+select is(test.try('fcgi', format('update orderbell.orders set pay_status = 1 where id = %s', :o)), '42501', 'it writes none by itself');
+
+select is(test.try('notifier', 'listen order_events', 'listen order_control',
+	format('select orderbell.wire_epoch(s.epoch) || orderbell.timeline() from orderbell.stream s where s.merchant_id = %s', :m),
+	format('select content from orderbell.order_event where merchant_id = %s and seq > 0', :m),
+	format('select orderbell.ack(%s, array[1], ''till'')', :m)), 'done', 'the notifier listens, reads and acks');
+select is(test.try('notifier', 'select orderbell.pay(''X'', 1)::text'), '42501', 'it pays nothing');
+select is(test.try('notifier', format('update orderbell.order_event set acked_at = null where merchant_id = %s', :m)), '42501', 'it writes no event by itself');
+select is(test.try('notifier', 'select 1 from orderbell.orders'), '42501', 'it reads no orders');
+select is(test.try('notifier', 'select orderbell.prune()'), '42501', 'it forgets nothing');
+
+select is(test.try('dba', 'insert into orderbell.merchant (name) values (''new'')',
+	format('insert into orderbell.orders (number, amount, merchant_id) values (''DBA1'', 1, %s)', :m),
+	'update orderbell.orders set pay_status = 1 where number = ''DBA1''',
+	format('select orderbell.notify(%s, 5, ''x'')', :m), format('select orderbell.remind(%s)::text', :p),
+	format('select orderbell.ack(%s, array[1, 2], ''dba'')', :m), 'select orderbell.prune()', 'select orderbell.renumber()',
+	'select check_name from orderbell.doctor()', 'select content from orderbell.waiting',
+	'select kind from orderbell.payment_exceptions', 'delete from orderbell.payment_exception',
+	format('select orderbell.new_epoch(%s)', :m)), 'done', 'the DBA uses every verb, and keeps merchants and orders');
+select is(test.stream(:m), 'whole 6', 'which rings');
+select is(test.try('dba', 'update orderbell.stream set seq = 99'), '42501', 'he writes no stream by himself');
+select is(test.try('dba', 'delete from orderbell.order_event'), '42501', 'nor events');
+select is(test.try('nobody', 'select orderbell.pay(''X'', 1)::text'), '42501', 'whoever has no role may do nothing');
+
+select test.close('fcgi'), test.close('notifier'), test.close('dba'), test.close('nobody');
+drop role test_fcgi, test_notifier, test_dba, test_nobody;
+select * from finish();
