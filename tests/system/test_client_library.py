@@ -27,8 +27,8 @@ class ClientLibrary(unittest.TestCase):
 
     def run_case(self, name):
         try:
-            done = subprocess.run(["node", CASES, self.module, name], capture_output=True, text=True,
-                                  check=False, timeout=30)
+            done = subprocess.run(["node", CASES, self.module, name], capture_output=True,
+                                  text=True, check=False, timeout=30)
         except FileNotFoundError:
             self.skipTest("Node.js is not installed")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

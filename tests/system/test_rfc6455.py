@@ -120,7 +120,8 @@ VIOLATIONS = [
      frame(TEXT, b"x" * 1000, fin=False) + frame(CONTINUATION, b"x" * 1000, fin=False) * 65),
     ("an announcement of 2 GiB is closed 1009", 1009, frame(TEXT, announce=2 ** 31)),
     ("an announcement of 4 GiB is closed 1009", 1009, frame(BINARY, announce=2 ** 32)),
-    ("an announcement of 4 GiB and a byte is closed 1009", 1009, frame(BINARY, announce=2 ** 32 + 1)),
+    ("an announcement of 4 GiB and a byte is closed 1009", 1009,
+     frame(BINARY, announce=2 ** 32 + 1)),
     ("an announcement of all bits but the highest is closed 1009", 1009,
      frame(TEXT, announce=2 ** 63 - 1)),
     ("an announcement with the highest bit is closed 1002", 1002, frame(TEXT, announce=2 ** 63)),
@@ -358,8 +359,8 @@ class Fine(Case):
 
 # --- the end ---
 
-GOOD_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000,
-              4999)
+GOOD_CODES = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
+              3000, 3999, 4000, 4999)
 
 
 class Closing(Case):
@@ -582,8 +583,8 @@ def is_refused(self, statuses, request):
         pass
 
 
-@tests_of([("a handshake with " + sentence + " is upgraded", request) for sentence, request in UPGRADED],
-          is_upgraded)
+@tests_of([("a handshake with " + sentence + " is upgraded", request)
+           for sentence, request in UPGRADED], is_upgraded)
 @tests_of([("a handshake with " + sentence + " is refused", statuses, request)
            for sentence, statuses, request in REFUSED], is_refused)
 class Opening(Case):
@@ -627,7 +628,8 @@ class Opening(Case):
                 self.assertEqual(raw.head().status, 101, at)
 
     def test_what_is_sent_right_behind_it_is_answered_or_closed_1002_but_never_lost(self):
-        for behind in (frame(PING, "x"), frame(PING, "x") * 3, frame(TEXT, "y" * 3000) + frame(PING, "x")):
+        ping = frame(PING, "x")
+        for behind in (ping, ping * 3, frame(TEXT, "y" * 3000) + ping):
             with self.subTest(behind=behind[:8]):
                 raw = self.raw()
                 raw.send(handshake() + behind)
@@ -659,10 +661,11 @@ class Opening(Case):
         raw.wait_end()
 
     def test_a_request_that_is_no_http_is_refused(self):
-        for data in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200) + b"\r\n\r\n",
-                     b"\x00" * 300 + b"\r\n\r\n", b"\r\n\r\n", b"GET\r\n\r\n", b"GET /ws/a\r\n\r\n",
+        hello_tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200)
+        for data in (hello_tls + b"\r\n\r\n", b"\x00" * 300 + b"\r\n\r\n", b"\r\n\r\n", b"GET\r\n\r\n", b"GET /ws/a\r\n\r\n",
                      b": : :\r\n\r\n", b"\xff\xff\xff\xff\r\n\r\n",
-                     handshake().replace(b"Host: ", b"Host"), handshake().replace(b"Host: ", b"Ho st: "),
+                     handshake().replace(b"Host: ", b"Host"),
+                     handshake().replace(b"Host: ", b"Ho st: "),
                      handshake().replace(b"Host: ", b"Host\x00: "),
                      handshake().replace(b"websocket", b"web\x00socket")):
             with self.subTest(data=data[:60]):

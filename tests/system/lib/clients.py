@@ -85,7 +85,7 @@ class Terminal:
     # --- waiting ---
 
     def wait(self, condition, what, within_s=WITHIN_S):
-        """Waits until condition() gives something; AssertionError, telling all, when it does not."""
+        """Waits until condition() gives something; AssertionError, telling all, if it does not."""
         with self.changed:
             self.changed.wait_for(lambda: condition() or self.is_ended, within_s)
             got = condition()
@@ -131,7 +131,7 @@ class Terminal:
         self.wait_open(within_s)
         deadline = time.monotonic() + within_s
         while True:
-            stack.psql("""NOTIFY order_events, '{"type":1,"orderId":-1,"content":"are you there"}'""")
+            stack.psql("""NOTIFY order_events, '{"type":1,"orderId":-1,"content":"hello"}'""")
             try:
                 self.wait_for(lambda m: m.get("orderId") == -1, "a broadcast", 0.3)
                 break
@@ -332,7 +332,8 @@ class Browser:
         number = self.next_id()
         self.program.say({"id": number, "do": what, **arguments})
         with self.changed:
-            self.changed.wait_for(lambda: number in self.answers or self.errors is not None, within_s)
+            self.changed.wait_for(lambda: number in self.answers or self.errors is not None,
+                                  within_s)
             answer = self.answers.pop(number, {"error": self.errors or f"{what}: no answer"})
         if "error" in answer:
             raise AssertionError(f"browser: {what} {arguments}: {answer['error']}")

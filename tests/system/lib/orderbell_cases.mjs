@@ -53,16 +53,19 @@ class Socket {
 const { Orderbell, backoffMs } = await import(pathToFileURL(process.argv[2]));
 
 function make(options = {}) {
-  const bell = new Orderbell("wss://shop.example/ws/till-1", { WebSocket: Socket, random: () => 0.5, ...options });
+  const bell = new Orderbell("wss://shop.example/ws/till-1",
+    { WebSocket: Socket, random: () => 0.5, ...options });
   const told = { event: [], state: [], caught_up: [], acked: [] };
-  for (const type of Object.keys(told)) bell.addEventListener(type, (e) => told[type].push(e.detail));
+  for (const type of Object.keys(told)) {
+    bell.addEventListener(type, (e) => told[type].push(e.detail));
+  }
   return { bell, told, states: () => told.state.map((s) => s.state) };
 }
 
 const event = (seq, epoch = "e1") => ({ type: 1, orderId: seq, content: `订单号:${seq}`, seq, epoch,
   at: "2026-11-22T10:00:00.123Z" });
-const welcome = (top, more) => ({ welcome: 1, merchant: 1, epoch: "e1", top, recovered: true, open: [],
-  heartbeat: 25, ...more });
+const welcome = (top, more) => ({ welcome: 1, merchant: 1, epoch: "e1", top, recovered: true,
+  open: [], heartbeat: 25, ...more });
 
 async function connected(options, top = 0, more = {}) {
   const made = make(options);
@@ -144,7 +147,8 @@ export async function open_events_before_caught_up_do_not_move_the_cursor() {
   assert.equal(bell.cursor, null);
   await reconnect(bell); // all of it again: 41 to 44 are still to come
   assert.deepEqual(Socket.last.sent, [{ hello: 1 }]);
-  Socket.last.says(welcome(44, { recovered: false }), event(3), event(40), event(44), { caught_up: 44 });
+  Socket.last.says(welcome(44, { recovered: false }), event(3), event(40), event(44),
+    { caught_up: 44 });
   assert.deepEqual(told.event.map((e) => e.seq), [3, 40, 44]);
   assert.deepEqual(bell.cursor, { epoch: "e1", seq: 44 });
   assert.deepEqual(told.caught_up, [{ top: 44 }]);
@@ -192,7 +196,8 @@ export async function acks_of_others_are_told() {
 
 export async function unknown_frames_are_ignored() {
   const { bell, told } = await connected();
-  Socket.last.says({ heartbeat: 1 }, { dance: 1 }, {}, null, 5, "text", [], [1], true, { type: "1" });
+  Socket.last.says({ heartbeat: 1 }, { dance: 1 }, {}, null, 5, "text", [], [1], true,
+    { type: "1" });
   Socket.last.onmessage({ data: "not JSON" });
   Socket.last.onmessage({ data: "" });
   assert.equal(bell.state, "connected");

@@ -237,7 +237,8 @@ class Stack:
     # --- people ---
 
     def user_token(self, user=4, **claims):
-        return jwt(self.env["JWT_SECRET"], {"userId": user, "exp": int(time.time()) + 3600, **claims})
+        return jwt(self.env["JWT_SECRET"],
+                   {"userId": user, "exp": int(time.time()) + 3600, **claims})
 
     def merchant_token(self, merchant=1, **claims):
         return jwt(self.env["JWT_SECRET"],
