@@ -4,6 +4,8 @@
 
 #include <json-c/json.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum counter {
 	COUNTER_PAID,
@@ -20,9 +22,14 @@ enum counter {
 
 struct counters {
 	atomic_long values[COUNTER_COUNT];
+	atomic_llong told_at; /* see counters_may_tell() */
 };
 
 void counters_add(struct counters *c, enum counter counter);
+long counters_get(const struct counters *c, enum counter counter);
+
+/* True once per second, whoever asks: whether to log what strangers can make happen. */
+bool counters_may_tell(struct counters *c, int64_t now);
 
 /* {"paid":3,…} with every counter; the caller puts it. */
 json_object *counters_json(const struct counters *c);

@@ -22,6 +22,8 @@ struct gateway {
 	const char *path;
 	/* True when its keys are in the settings; else its path answers 404. */
 	bool (*is_configured)(const struct options *o);
+	/* What is wrong with its settings; NULL: nothing. */
+	const char *(*problem)(const struct options *o);
 	/* Judges a callback at `now` (Unix seconds).  *reason: what is wrong, for the log and the
 	 * gateway.  Nothing unverified is believed: the signature comes first. */
 	enum gateway_verdict (*read)(const struct options *o, const struct request *r, int64_t now,
@@ -32,5 +34,8 @@ struct gateway {
 
 extern const struct gateway gateways[];
 extern const size_t n_gateways;
+
+/* What is wrong with the settings of any configured gateway; NULL: nothing. */
+const char *gateways_problem(const struct options *o);
 
 #endif

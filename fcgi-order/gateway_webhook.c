@@ -13,7 +13,8 @@ enum {
 	SIGNATURE_BYTES = 32, /* HMAC-SHA256 */
 	SIGNATURE_TEXT = 44,  /* its base64 */
 	SIGNATURES_MAX = 16,  /* of one header that are looked at */
-	SECRET_MAX = 512,     /* bytes, decoded */
+	KEY_MIN = 16,         /* bytes */
+	KEY_MAX = 512,
 	ID_MAX = 256,
 };
 
@@ -27,7 +28,7 @@ webhook_is_configured(const struct options *o)
 static size_t
 decode_base64(const char *text, size_t len, unsigned char *out, size_t out_size)
 {
-	unsigned char block[3 * (SECRET_MAX + 2)];
+	unsigned char block[KEY_MAX + 3];
 	size_t padding = 0;
 	int n;
 
@@ -43,25 +44,62 @@ decode_base64(const char *text, size_t len, unsigned char *out, size_t out_size)
 	return (size_t)n - padding;
 }
 
-/* True when this secret (one line of the file: "whsec_" and base64, or plain text) signed it. */
-static bool
-signed_by(const char *secret, size_t secret_len, const unsigned char *content, size_t content_len,
-    const char *signature)
+/* The key that one line of the secret file stands for; its length, 0 when it stands for none. */
+static size_t
+read_key(const char *line, size_t len, unsigned char key[KEY_MAX])
 {
 	static const char prefix[] = "whsec_";
-	unsigned char key[SECRET_MAX], digest[EVP_MAX_MD_SIZE];
+	const size_t prefix_len = sizeof prefix - 1;
+
+	if (len >= prefix_len && strncmp(line, prefix, prefix_len) == 0)
+		return decode_base64(line + prefix_len, len - prefix_len, key, KEY_MAX);
+	if (len > KEY_MAX)
+		return 0;
+	memcpy(key, line, len);
+	return len;
+}
+
+/* Walks over the lines that are not empty: gives the next one from *at on, its length in *len; NULL
+ * at the end. */
+static const char *
+next_line(const char **at, size_t *len)
+{
+	const char *line = *at + strspn(*at, "\r\n");
+
+	*len = strcspn(line, "\r\n");
+	*at = line + *len;
+	return *len > 0 ? line : NULL;
+}
+
+const char *
+webhook_problem(const struct options *o)
+{
+	const char *at = o->webhook_secret, *line;
+	unsigned char key[KEY_MAX];
+	size_t len, n_short = 0, n = 0;
+
+	while ((line = next_line(&at, &len)) != NULL) {
+		n_short += read_key(line, len, key) < KEY_MIN;
+		n++;
+	}
+	OPENSSL_cleanse(key, sizeof key);
+	if (n == 0 || n_short > 0)
+		return "webhook_secret_file: each line must be whsec_ and base64, or plain text, "
+		       "of 16 to 512 bytes";
+	return NULL;
+}
+
+/* True when this line's key made the signature. */
+static bool
+signed_by(const char *line, size_t line_len, const unsigned char *content, size_t content_len,
+    const char *signature)
+{
+	unsigned char key[KEY_MAX], digest[EVP_MAX_MD_SIZE];
 	char expected[SIGNATURE_TEXT + 1];
 	unsigned digest_len = 0;
-	size_t key_len = 0;
+	size_t key_len = read_key(line, line_len, key);
 	bool ok = false;
 
-	if (secret_len > sizeof prefix - 1 && strncmp(secret, prefix, sizeof prefix - 1) == 0) {
-		key_len = decode_base64(
-		    secret + sizeof prefix - 1, secret_len - (sizeof prefix - 1), key, sizeof key);
-	} else if (secret_len <= sizeof key) {
-		memcpy(key, secret, secret_len);
-		key_len = secret_len;
-	}
 	if (key_len > 0 &&
 	    HMAC(EVP_sha256(), key, (int)key_len, content, content_len, digest, &digest_len) !=
 		NULL &&
@@ -73,24 +111,30 @@ signed_by(const char *secret, size_t secret_len, const unsigned char *content, s
 	return ok;
 }
 
-/* Any secret (rotation) with any of the header's "v1,…" signatures (rotation on their side). */
+/* True when any secret made it. */
+static bool
+signed_by_any(const char *secrets, const unsigned char *content, size_t len, const char *signature)
+{
+	const char *line;
+	size_t line_len;
+
+	while ((line = next_line(&secrets, &line_len)) != NULL) {
+		if (signed_by(line, line_len, content, len, signature))
+			return true;
+	}
+	return false;
+}
+
+/* Any of the header's "v1,…" signatures will do: the sender too may be changing its secret. */
 static bool
 is_signed(const char *secrets, const char *signatures, const unsigned char *content, size_t len)
 {
 	for (int i = 0; *signatures != '\0' && i < SIGNATURES_MAX; i++) {
 		size_t n = strcspn(signatures, " ");
 
-		if (n == 3 + SIGNATURE_TEXT && strncmp(signatures, "v1,", 3) == 0) {
-			for (const char *line = secrets; *line != '\0';) {
-				size_t line_len = strcspn(line, "\r\n");
-
-				if (line_len > 0 &&
-				    signed_by(line, line_len, content, len, signatures + 3))
-					return true;
-				line += line_len;
-				line += strspn(line, "\r\n");
-			}
-		}
+		if (n == 3 + SIGNATURE_TEXT && strncmp(signatures, "v1,", 3) == 0 &&
+		    signed_by_any(secrets, content, len, signatures + 3))
+			return true;
 		signatures += n;
 		signatures += strspn(signatures, " ");
 	}
@@ -152,29 +196,40 @@ check_signature(const struct options *o, const struct request *r, int64_t now)
 	return ok ? NULL : "webhook-signature does not match";
 }
 
+/* A text, or a number as it stands in the source: 38.00 stays "38.00". */
+static bool
+get_amount(const json_object *data, const char **text)
+{
+	json_object *amount = json_object_object_get(data, "amount");
+
+	if (json_get_text(data, "amount", text))
+		return true;
+	*text = json_object_get_string(amount);
+	return json_object_is_type(amount, json_type_int) ||
+	       json_object_is_type(amount, json_type_double);
+}
+
 /* Reads `data`; NULL when it is good. */
 static const char *
 read_payment(
     const struct options *o, const struct request *r, json_object *data, struct payment *payment)
 {
-	const char *number, *currency = o->currency;
+	const char *number, *amount, *currency = o->currency;
 	const char *transaction_id = request_header(r, "webhook-id");
-	json_object *amount = json_object_object_get(data, "amount");
 
 	if (!json_get_text(data, "orderNumber", &number) || !payment_set_number(payment, number))
 		return "data.orderNumber must be 1-50 of A-Z a-z 0-9 _ -";
-	/* A JSON number keeps its source text: 38.00 stays "38.00". */
-	if (amount == NULL || !payment_set_amount(payment, json_object_get_string(amount)))
+	if (!get_amount(data, &amount) || !payment_set_amount(payment, amount))
 		return "data.amount must be a decimal number such as \"38.00\"";
 	if (json_has(data, "currency") && !json_get_text(data, "currency", &currency))
 		currency = "";
-	if (!payment_set_currency(payment, currency) || strcmp(currency, o->currency) != 0)
-		return "data.currency is not the shop's";
+	if (!payment_set_currency(payment, currency))
+		return "data.currency must be three capital letters";
 	if (json_has(data, "transactionId") &&
 	    !json_get_text(data, "transactionId", &transaction_id))
 		transaction_id = "";
 	if (!payment_set_transaction_id(payment, transaction_id))
-		return "data.transactionId must be a text of 1-128 bytes";
+		return "data.transactionId must be 1-128 printable ASCII characters";
 	return NULL;
 }
 

@@ -81,6 +81,15 @@ pay(const struct context *c, const struct gateway *g, const struct payment *paym
 	g->answer(reply, http_status(status), message_of(status));
 }
 
+/* Anybody can send what is not signed: one line a second is enough. */
+static void
+tell_refused(const struct context *c, const struct gateway *g, const char *reason)
+{
+	if (counters_may_tell(c->counters, c->now))
+		log_warn("callback refused: gateway=%s refused=%ld reason=\"%s\"", g->name,
+		    counters_get(c->counters, COUNTER_NOT_SIGNED), reason);
+}
+
 static void
 handle_callback(
     const struct context *c, const struct gateway *g, const struct request *r, struct reply *reply)
@@ -92,12 +101,12 @@ handle_callback(
 	case GATEWAY_PAYMENT: pay(c, g, &payment, reply); break;
 	case GATEWAY_IGNORED:
 		counters_add(c->counters, COUNTER_IGNORED);
-		log_info("callback ignored: gateway=%s reason=\"%s\"", g->name, reason);
+		log_debug("callback ignored: gateway=%s reason=\"%s\"", g->name, reason);
 		g->answer(reply, 200, "SUCCESS");
 		break;
 	case GATEWAY_NOT_SIGNED:
 		counters_add(c->counters, COUNTER_NOT_SIGNED);
-		log_warn("callback refused: gateway=%s reason=\"%s\"", g->name, reason);
+		tell_refused(c, g, reason);
 		g->answer(reply, 401, reason);
 		break;
 	case GATEWAY_MALFORMED:
@@ -109,6 +118,14 @@ handle_callback(
 }
 
 /* --- customers --- */
+
+/* What a customer asks in vain needs nobody's attention: it is not counted. */
+static void
+count_own(const struct context *c, enum store_status status)
+{
+	if (status == STORE_OK || status == STORE_ALREADY_PAID || status == STORE_DOWN)
+		counters_add(c->counters, counter_of(status));
+}
 
 /* The user of the request's token, or 0 when it has no valid one. */
 static int64_t
@@ -153,7 +170,6 @@ handle_payment(
 	}
 	body = json_read_object(r->body, r->body_len);
 	if (body == NULL || !json_get_text(body, "orderNumber", &number) ||
-	    !payment_set_number(&payment, number) ||
 	    (json_has(body, "payMethod") && (!json_get_int(body, "payMethod", &pay_method) ||
 						pay_method < 1 || pay_method > 2))) {
 		json_object_put(body);
@@ -161,10 +177,13 @@ handle_payment(
 		    "a JSON object with orderNumber and payMethod (1 or 2) is needed", NULL);
 		return;
 	}
+	/* What cannot be a number is that of no order. */
+	status = STORE_UNKNOWN_ORDER;
+	if (payment_set_number(&payment, number))
+		status = c->store->pay_own(
+		    c->store->arg, payment.number, user_id, (int)pay_method, &order_id);
 	json_object_put(body);
-	status =
-	    c->store->pay_own(c->store->arg, payment.number, user_id, (int)pay_method, &order_id);
-	counters_add(c->counters, counter_of(status));
+	count_own(c, status);
 	data = json_object_new_object();
 	json_object_object_add(data, "orderId", json_object_new_int64(order_id));
 	json_object_object_add(data, "orderNumber", json_object_new_string(payment.number));
@@ -341,13 +360,15 @@ handle_request(const struct context *c, const struct request *r, struct reply *r
 }
 
 void
-handle_too_long(const struct context *c, const struct request *r, struct reply *reply)
+handle_unread(const struct context *c, const struct request *r, int status, struct reply *reply)
 {
-	char path[REQUEST_PATH_MAX], message[64];
+	char path[REQUEST_PATH_MAX], message[64] = "the body is not complete";
 
 	if (!request_path(r, path))
 		path[0] = '\0';
-	snprintf(message, sizeof message, "the body is longer than %" PRId64 " bytes",
-	    c->options->body_max);
-	reply_error(reply, path, 413, message);
+	if (status == 413)
+		snprintf(message, sizeof message, "the body is longer than %" PRId64 " bytes",
+		    c->options->body_max);
+	counters_add(c->counters, COUNTER_MALFORMED);
+	reply_error(reply, path, status, message);
 }

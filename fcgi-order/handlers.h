@@ -21,7 +21,9 @@ struct context {
 /* Answers a request.  `reply` is zeroed; reply_fini() it. */
 void handle_request(const struct context *context, const struct request *r, struct reply *reply);
 
-/* Answers one whose body was longer than body_max and was not read. */
-void handle_too_long(const struct context *context, const struct request *r, struct reply *reply);
+/* Answers one whose body was not read to its end: 413, longer than body_max; 400, it ended early or
+ * did not come in time. */
+void handle_unread(
+    const struct context *context, const struct request *r, int status, struct reply *reply);
 
 #endif

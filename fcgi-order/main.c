@@ -50,27 +50,44 @@ block_signals(void)
 }
 
 static int
+run_cgi(const struct options *o, struct counters *counters)
+{
+	if (getenv("REQUEST_METHOD") == NULL) {
+		log_err("nothing to serve: no --socket, none inherited as descriptor 0, and no CGI "
+			"request in the environment");
+		return EXIT_USAGE;
+	}
+	return server_run_cgi(o, counters) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* `where` is empty where the web server hands the socket over. */
+static int
 run(const struct options *o, const char *where)
 {
-	struct counters counters = {0};
+	/* Static, for threads that must be left behind. */
+	static struct counters counters;
 	char error[256];
 	int fd = STDIN_FILENO;
-	bool ok;
+	bool is_ours = *where != '\0';
+	enum server_end end;
 
 	block_signals();
-	if (where == NULL && !server_has_inherited_socket())
-		return server_run_cgi(o, &counters) ? EXIT_SUCCESS : EXIT_FAILURE;
-	if (where != NULL && (fd = socket_listen(where, error, sizeof error)) < 0) {
+	if (!is_ours && !server_has_inherited_socket())
+		return run_cgi(o, &counters);
+	if (is_ours &&
+	    (fd = socket_listen(where, options_socket_mode(o), error, sizeof error)) < 0) {
 		log_err("cannot start: %s", error);
 		return EXIT_FAILURE;
 	}
 	log_info("started: version=%s socket=%s threads=%d", PACKAGE_VERSION,
-	    where != NULL ? where : "inherited", (int)o->threads);
-	ok = server_run(fd, o, &counters);
-	if (where != NULL)
+	    is_ours ? where : "inherited", (int)o->threads);
+	end = server_run(fd, o, &counters);
+	if (is_ours)
 		socket_unlink(where);
 	log_info("stopped");
-	return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (end == SERVER_ABANDONED)
+		_exit(EXIT_FAILURE);
+	return end == SERVER_ENDED ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int

@@ -1,15 +1,26 @@
 #include "fcgi-order/options.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-order/gateway.h"
+#include "shared/pghosts.h"
+
 static const char *const levels[] = {"err", "warn", "info", "debug", NULL}; /* enum log_level */
+
+static const char *const socket_modes[] = {"0600", "0660", "0666", NULL};
 
 #define AT(member) offsetof(struct options, member)
 
 const struct setting options_table[] = {
     {"database", SETTING_TEXT, AT(database), "dbname=orderbell", 1, 1000, NULL,
 	"How to reach PostgreSQL: a libpq connection string; several hosts are tried in turn."},
-    {"socket", SETTING_TEXT, AT(socket), NULL, 1, 107, NULL,
-	"Path of the FastCGI socket to make (mode 0660), or :PORT for one on 127.0.0.1;"
-	" not set: the one the web server hands over."},
+    {"socket", SETTING_TEXT, AT(socket), "", 0, 107, NULL,
+	"Path of the FastCGI socket to make, or :PORT for one on 127.0.0.1; empty: the one the web"
+	" server hands over."},
+    {"socket_mode", SETTING_CHOICE, AT(socket_mode), "0660", 0, 0, socket_modes,
+	"Who may connect to a socket made at a path: the web server must be this user, of this"
+	" group, or anybody."},
     {"threads", SETTING_INT, AT(threads), "8", 1, 256, NULL,
 	"Requests handled at the same time; each thread has a database connection of its own."},
     {"webhook_secret_file", SETTING_SECRET_FILE, AT(webhook_secret), NULL, 16, 4096, NULL,
@@ -23,7 +34,7 @@ const struct setting options_table[] = {
 	"Currency of the orders' amounts (ISO 4217)."},
     {"body_max", SETTING_INT, AT(body_max), "65536", 1024, 1048576, NULL,
 	"Bytes of a request's body at most."},
-    {"statement_timeout_ms", SETTING_INT, AT(statement_timeout_ms), "2500", 100, 3000, NULL,
+    {"statement_timeout_ms", SETTING_INT, AT(statement_timeout_ms), "2500", 100, 2700, NULL,
 	"Milliseconds a statement may take; gateways wait 5 s for an answer."},
     {"log_level", SETTING_CHOICE, AT(log_level), "info", 0, 0, levels,
 	"The least important lines that are logged."},
@@ -36,5 +47,16 @@ options_conflict(const struct options *o)
 	if (o->sandbox_payment && o->jwt_secret == NULL)
 		return "sandbox_payment = yes needs jwt_secret_file: only the order's own user may "
 		       "pay";
-	return NULL;
+	if (strspn(o->currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 3)
+		return "currency: must be three capital letters, as CNY";
+	if (!pghosts_understands(o->database))
+		return "database: must be a libpq connection string, as host=/run/postgresql "
+		       "dbname=orderbell";
+	return gateways_problem(o);
+}
+
+mode_t
+options_socket_mode(const struct options *o)
+{
+	return (mode_t)strtol(socket_modes[o->socket_mode], NULL, 8);
 }

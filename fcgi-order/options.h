@@ -3,12 +3,14 @@
 #define FCGI_ORDER_OPTIONS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "shared/settings.h"
 
 struct options {
 	char *database;
-	char *socket; /* NULL: inherited */
+	char *socket;    /* empty: inherited */
+	int socket_mode; /* as options_socket_mode() tells */
 	int64_t threads;
 	char *webhook_secret;
 	char *jwt_secret;
@@ -23,5 +25,8 @@ extern const struct setting options_table[];
 
 /* What no single setting can say: NULL when the settings go together, else why they do not. */
 const char *options_conflict(const struct options *o);
+
+/* The permissions of a socket at a path. */
+mode_t options_socket_mode(const struct options *o);
 
 #endif

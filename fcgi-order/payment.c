@@ -52,6 +52,10 @@ payment_set_transaction_id(struct payment *p, const char *text)
 
 	if (len == 0 || len > PAYMENT_TRANSACTION_MAX)
 		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	}
 	memcpy(p->transaction_id, text, len + 1);
 	return true;
 }

@@ -19,8 +19,8 @@ struct payment {
 };
 
 /* Copy into the struct; false when the text is not what the field may hold: a number is
- * [A-Za-z0-9_-]{1,50}, an amount digits with at most two after a point, a currency three capitals.
- */
+ * [A-Za-z0-9_-]{1,50}, an amount digits with at most two after a point, a currency three capitals,
+ * a transaction id printable ASCII. */
 bool payment_set_number(struct payment *p, const char *text);
 bool payment_set_amount(struct payment *p, const char *text);
 bool payment_set_currency(struct payment *p, const char *text);

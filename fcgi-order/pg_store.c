@@ -13,9 +13,9 @@ enum { CONNECT_MS = 700, MARGIN_MS = 250, RING_MS = 300, PING_MS = 1000 };
 
 /* Names and order of the columns are those of orderbell.pay(). */
 static const struct pgconn_statement statements[] = {
-    {"pay",
-	"select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
-	" p_amount => $2::numeric, p_gateway => $3, p_transaction_id => $4, p_bell => 'later')"},
+    {"pay", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
+	    " p_amount => $2::numeric, p_currency => $3, p_gateway => $4, p_transaction_id => $5,"
+	    " p_bell => 'later')"},
     {"pay_own", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
 		" p_amount => null, p_gateway => 'sandbox', p_bell => 'later',"
 		" p_user_id => $2::bigint, p_pay_method => $3::int)"},
@@ -28,6 +28,7 @@ struct pg_store {
 	struct pgconn *db;
 	struct counters *counters;
 	int statement_ms;
+	bool is_down; /* and that was told */
 	char session_sql[200];
 	struct order_store interface;
 };
@@ -56,20 +57,70 @@ status_of_name(const char *name)
 	return STORE_DOWN;
 }
 
-/* What a result says.  An error that is none of ours is logged and means: try again. */
-static enum store_status
-status_of(const PGresult *res)
+/* True for what passes: deadlocks, timeouts, a server that shuts down or has run out of room. */
+static bool
+will_pass(const char *sqlstate)
 {
-	const char *code = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	static const char *const classes[] = {"40", "53", "55", "57"};
+
+	for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+		if (strncmp(sqlstate, classes[i], 2) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* An error that no verdict is for: logged; the caller will be asked to try again. */
+static void
+tell_error(struct pg_store *s, const char *statement, const char *sqlstate, const PGresult *res)
+{
+	const char *reason = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (will_pass(sqlstate)) {
+		log_warn("statement failed: statement=%s sqlstate=%s reason=\"%s\"", statement,
+		    sqlstate, reason != NULL ? reason : "");
+		return;
+	}
+	log_err("statement failed: statement=%s sqlstate=%s reason=\"%s\"", statement, sqlstate,
+	    reason != NULL ? reason : "");
+	/* A new session may find another server, or functions that were changed meanwhile. */
+	pgconn_drop(s->db);
+}
+
+/* What a result says. */
+static enum store_status
+status_of(struct pg_store *s, const char *statement, const PGresult *res)
+{
+	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	enum store_status status;
 
 	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
 		return status_of_name(PQgetvalue(res, 0, 0));
-	status = status_of_name(code != NULL ? code : "");
+	status = status_of_name(sqlstate != NULL ? sqlstate : "");
 	if (status == STORE_DOWN)
-		log_err("statement failed: sqlstate=%s reason=\"%s\"", code != NULL ? code : "none",
-		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY));
+		tell_error(s, statement, sqlstate != NULL ? sqlstate : "none", res);
 	return status;
+}
+
+/* Once per loss and return, not once per request. */
+static void
+note(struct pg_store *s, bool is_down)
+{
+	if (is_down && !s->is_down)
+		log_warn("no database, requests are answered 503: retry_ms=%d reason=\"%s\"",
+		    pgconn_retry_ms(s->db), pgconn_error(s->db));
+	if (!is_down && s->is_down)
+		log_info("the database is back");
+	s->is_down = is_down;
+}
+
+static bool
+connect_in_time(struct pg_store *s)
+{
+	bool ok = pgconn_ready(s->db, CONNECT_MS);
+
+	note(s, !ok);
+	return ok;
 }
 
 /* Rings after the commit.  If it fails the notifiers' poll finds the event within a second. */
@@ -96,17 +147,15 @@ run(struct pg_store *s, const char *statement, int n, const char *const *params,
 	PGresult *res;
 	enum store_status status;
 
-	if (!pgconn_ready(s->db, CONNECT_MS)) {
-		log_warn("database not reached: reason=\"%s\"", pgconn_error(s->db));
+	if (!connect_in_time(s))
 		return STORE_DOWN;
-	}
 	res = pgconn_exec(s->db, statement, n, params, s->statement_ms + MARGIN_MS);
 	if (res == NULL) {
 		log_warn(
 		    "database lost: statement=%s reason=\"%s\"", statement, pgconn_error(s->db));
 		return STORE_DOWN;
 	}
-	status = status_of(res);
+	status = status_of(s, statement, res);
 	if (PQntuples(res) == 1 && !PQgetisnull(res, 0, 1))
 		*id = strtoll(PQgetvalue(res, 0, 1), NULL, 10);
 	if (status == STORE_OK)
@@ -118,9 +167,10 @@ run(struct pg_store *s, const char *statement, int n, const char *const *params,
 static enum store_status
 pay(void *arg, const char *gateway, const struct payment *payment, int64_t *order_id)
 {
-	const char *params[] = {payment->number, payment->amount, gateway, payment->transaction_id};
+	const char *params[] = {
+	    payment->number, payment->amount, payment->currency, gateway, payment->transaction_id};
 
-	return run(arg, "pay", 4, params, order_id);
+	return run(arg, "pay", 5, params, order_id);
 }
 
 static enum store_status
@@ -139,7 +189,7 @@ remind(void *arg, int64_t order_id, int64_t user_id)
 {
 	char order[24], user[24];
 	const char *params[] = {order, user};
-	int64_t event_id;
+	int64_t event_id = 0;
 	enum store_status status;
 
 	snprintf(order, sizeof order, "%" PRId64, order_id);
@@ -156,7 +206,7 @@ is_up(void *arg)
 	PGresult *res;
 	bool ok;
 
-	if (!pgconn_ready(s->db, PING_MS))
+	if (!connect_in_time(s))
 		return false;
 	res = pgconn_exec(s->db, "ping", 0, NULL, PING_MS);
 	ok = PQresultStatus(res) == PGRES_TUPLES_OK;
@@ -174,8 +224,9 @@ pg_store_new(const struct options *options, struct counters *counters)
 	s->counters = counters;
 	s->statement_ms = (int)options->statement_timeout_ms;
 	snprintf(s->session_sql, sizeof s->session_sql,
-	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8'",
-	    s->statement_ms, s->statement_ms * 4 / 5);
+	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8';"
+	    " set orderbell.currency = '%s'", /* three capital letters: options_conflict() */
+	    s->statement_ms, s->statement_ms * 4 / 5, options->currency);
 	s->interface = (struct order_store){s, pay, pay_own, remind, is_up};
 	s->db = pgconn_new(options->database, "fcgi-order", s->session_sql, statements);
 	if (s->db != NULL)

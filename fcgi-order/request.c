@@ -43,6 +43,12 @@ request_header(const struct request *r, const char *name)
 }
 
 bool
+request_is_whole(const struct request *r)
+{
+	return strtoull(request_variable(r, "CONTENT_LENGTH"), NULL, 10) <= r->body_len;
+}
+
+bool
 request_path(const struct request *r, char path[REQUEST_PATH_MAX])
 {
 	int n = snprintf(path, REQUEST_PATH_MAX, "%s%s", request_variable(r, "SCRIPT_NAME"),
@@ -119,6 +125,7 @@ reply_reason(int status)
 	case 405: return "Method Not Allowed";
 	case 409: return "Conflict";
 	case 413: return "Content Too Large";
+	case 500: return "Internal Server Error";
 	case 503: return "Service Unavailable";
 	default: return "Error";
 	}

@@ -21,6 +21,9 @@ const char *request_variable(const struct request *r, const char *name);
 /* A header by its name ("webhook-id" is HTTP_WEBHOOK_ID); NULL when it is not there. */
 const char *request_header(const struct request *r, const char *name);
 
+/* False when the body is shorter than CONTENT_LENGTH says: the client went away in its midst. */
+bool request_is_whole(const struct request *r);
+
 /* SCRIPT_NAME and PATH_INFO together: hosts split the path differently.  False when too long. */
 bool request_path(const struct request *r, char path[REQUEST_PATH_MAX]);
 

@@ -11,68 +11,86 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fcgi-order/entry.h"
 #include "fcgi-order/handlers.h"
 #include "fcgi-order/pg_store.h"
+#include "shared/clock.h"
 #include "shared/log.h"
 
 extern char **environ;
 
-enum { ACCEPT_PAUSE_MS = 100, NUDGE_MS = 20 };
+enum {
+	BODY_MS = 8000,    /* a body must have arrived by then */
+	DISCARD_MS = 1000, /* how long more is read of a body that is too long */
+	END_S = 12,        /* requests that run are finished within, or left behind */
+};
 
+/* Those of a process share it. */
 struct server {
+	struct entry *entry;
 	int listen_fd;
 	const struct options *options;
 	struct counters *counters;
-	atomic_bool is_stopping;
-	atomic_int n_running;
+	atomic_bool has_failed;
+	pthread_t threads[];
 };
-
-static void
-pause_ms(int ms)
-{
-	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
-}
 
 /* --- one request --- */
 
-/* Where a body comes from: gives how many bytes it put into `bytes`, less than n at the end. */
-typedef size_t read_body(void *from, char *bytes, size_t n);
+/* Where a body comes from: gives how many bytes it put into `bytes`, less than `n` at the end or
+ * when the deadline has passed. */
+typedef size_t read_body(void *from, char *bytes, size_t n, int64_t deadline_ms);
 
-/* Handles a request whose body is read with `read_from`. */
+/* A web server that still sends may not look at an answer: lets it, for a moment. */
 static void
-handle(const struct server *s, const struct order_store *store, char **env, read_body *read_from,
-    void *from, struct reply *reply)
+discard(read_body *read_from, void *from)
 {
-	size_t most = (size_t)s->options->body_max;
+	int64_t deadline_ms = clock_ms() + DISCARD_MS;
+	char trash[4096];
+
+	while (read_from(from, trash, sizeof trash, deadline_ms) == sizeof trash)
+		;
+}
+
+/* Handles a request whose body is read with `read_from`.  False when not all of it was read. */
+static bool
+handle(const struct options *options, struct counters *counters, const struct order_store *store,
+    char **env, read_body *read_from, void *from, struct reply *reply)
+{
+	size_t most = (size_t)options->body_max;
+	/* One byte more than allowed tells a body that is too long, whatever CONTENT_LENGTH says.
+	 */
 	char *body = malloc(most + 2);
 	struct request request = {.env = env, .body = body};
 	struct context context = {
-	    .options = s->options,
-	    .store = store,
-	    .counters = s->counters,
-	    .now = (int64_t)time(NULL),
-	};
+	    .options = options, .store = store, .counters = counters, .now = (int64_t)time(NULL)};
+	bool is_whole = false;
 
 	if (body == NULL) {
 		reply_text(reply, 503, "out of memory\n");
-		return;
+		return false;
 	}
-	/* One byte more than allowed tells a body that is too long, whatever CONTENT_LENGTH says.
-	 */
-	request.body_len = read_from(from, body, most + 1);
+	request.body_len = read_from(from, body, most + 1, clock_ms() + BODY_MS);
 	body[request.body_len] = '\0';
-	if (request.body_len > most)
-		handle_too_long(&context, &request, reply);
-	else
+	if (request.body_len > most) {
+		discard(read_from, from);
+		handle_unread(&context, &request, 413, reply);
+	} else if (!request_is_whole(&request)) {
+		handle_unread(&context, &request, 400, reply);
+	} else {
+		is_whole = true;
 		handle_request(&context, &request, reply);
+	}
 	free(body);
+	return is_whole;
 }
 
 /* The answer's header as CGI wants it (RFC 3875, section 6.3). */
 static int
 format_header(const struct reply *r, char *out, size_t size)
 {
-	return snprintf(out, size, "Status: %d %s\r\n%s%s%s%s%s%sContent-Length: %zu\r\n\r\n",
+	return snprintf(out, size,
+	    "Status: %d %s\r\n%s%s%s%s%s%sCache-Control: no-store\r\nContent-Length: %zu\r\n\r\n",
 	    r->status, reply_reason(r->status), r->content_type != NULL ? "Content-Type: " : "",
 	    r->content_type != NULL ? r->content_type : "", r->content_type != NULL ? "\r\n" : "",
 	    r->allow != NULL ? "Allow: " : "", r->allow != NULL ? r->allow : "",
@@ -81,12 +99,24 @@ format_header(const struct reply *r, char *out, size_t size)
 
 /* --- FastCGI --- */
 
+/* Byte by byte, because FCGX_GetStr() waits for the whole of a body that trickles in. */
 static size_t
-read_fcgi(void *from, char *bytes, size_t n)
+read_fcgi(void *from, char *bytes, size_t n, int64_t deadline_ms)
 {
-	int got = FCGX_GetStr(bytes, (int)n, from);
+	FCGX_Stream *in = from;
+	size_t got = 0;
 
-	return got > 0 ? (size_t)got : 0;
+	while (got < n) {
+		int c;
+
+		if (in->rdNext == in->stop && clock_ms() >= deadline_ms)
+			break;
+		c = FCGX_GetChar(in);
+		if (c == EOF)
+			break;
+		bytes[got++] = (char)c;
+	}
+	return got;
 }
 
 static void
@@ -107,11 +137,18 @@ serve(const struct server *s, const struct order_store *store, FCGX_Request *fcg
 {
 	struct reply reply = {0};
 	const char *method = FCGX_GetParam("REQUEST_METHOD", fcgi->envp);
+	bool is_whole =
+	    handle(s->options, s->counters, store, fcgi->envp, read_fcgi, fcgi->in, &reply);
 
-	handle(s, store, fcgi->envp, read_fcgi, fcgi->in, &reply);
 	send_fcgi(fcgi->out, &reply, method != NULL && strcmp(method, "HEAD") == 0);
 	reply_fini(&reply);
+	/* libfcgi reads on until the end or a silence; one that trickles would keep it for good. */
+	if (!is_whole)
+		entry_stop_reading();
 	FCGX_Finish_r(fcgi);
+	/* What was left unread would be taken for the connection's next request. */
+	if (!is_whole)
+		FCGX_Free(fcgi, 1);
 }
 
 static void *
@@ -119,31 +156,24 @@ run_thread(void *arg)
 {
 	struct server *s = arg;
 	struct pg_store *store = pg_store_new(s->options, s->counters);
+	const struct order_store *interface = store == NULL ? NULL : pg_store_interface(store);
 	FCGX_Request fcgi;
+	int rc = -ENOMEM;
 
-	if (store == NULL || FCGX_InitRequest(&fcgi, s->listen_fd, FCGI_FAIL_ACCEPT_ON_INTR) != 0)
+	if (store == NULL || FCGX_InitRequest(&fcgi, s->listen_fd, 0) != 0)
 		goto out;
-	while (!atomic_load(&s->is_stopping)) {
-		if (FCGX_Accept_r(&fcgi) == 0) {
-			serve(s, pg_store_interface(store), &fcgi);
-		} else if (!atomic_load(&s->is_stopping) && errno != EINTR) {
-			log_warn("accept failed, will go on: pause_ms=%d reason=\"%s\"",
-			    ACCEPT_PAUSE_MS, strerror(errno));
-			pause_ms(ACCEPT_PAUSE_MS);
-		}
-	}
+	entry_join(s->entry);
+	interface->is_up(interface->arg); /* connects: the first callback need not wait for it */
+	while ((rc = FCGX_Accept_r(&fcgi)) == 0)
+		serve(s, interface, &fcgi);
 	FCGX_Free(&fcgi, 1);
 out:
+	if (rc != -ECANCELED && !atomic_exchange(&s->has_failed, true)) {
+		log_err("cannot go on: reason=\"%s\"", strerror(-rc));
+		kill(getpid(), SIGTERM); /* to the thread that waits for it */
+	}
 	pg_store_free(store);
-	atomic_fetch_sub(&s->n_running, 1);
 	return NULL;
-}
-
-/* Only interrupts accept(). */
-static void
-on_nudge(int signal)
-{
-	(void)signal;
 }
 
 /* Waits for the signal that ends the program. */
@@ -160,47 +190,64 @@ wait_for_the_end(void)
 		;
 }
 
-/* Threads may sit in accept() on a socket that other processes share, so it cannot be shut down:
- * each is interrupted, again and again, because one may just be about to enter. */
-static void
-end_threads(struct server *s, const pthread_t *threads, int n)
+/* Lets the first n threads finish what they do; gives how many did not in time. */
+static int
+end_threads(struct server *s, int n)
 {
-	atomic_store(&s->is_stopping, true);
-	FCGX_ShutdownPending();
-	while (atomic_load(&s->n_running) > 0) {
-		for (int i = 0; i < n; i++)
-			pthread_kill(threads[i], SIGUSR1);
-		pause_ms(NUDGE_MS);
-	}
+	struct timespec deadline;
+	int n_left = 0;
+
+	entry_close(s->entry);
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += END_S;
 	for (int i = 0; i < n; i++)
-		pthread_join(threads[i], NULL);
+		n_left += pthread_timedjoin_np(s->threads[i], NULL, &deadline) != 0;
+	return n_left;
 }
 
-bool
+/* Starts as many as can be; gives their number. */
+static int
+start_threads(struct server *s)
+{
+	int n = 0, rc = 0;
+
+	while (n < s->options->threads &&
+	       (rc = pthread_create(&s->threads[n], NULL, run_thread, s)) == 0)
+		n++;
+	if (rc != 0)
+		log_err("cannot start all threads: wanted=%d started=%d reason=\"%s\"",
+		    (int)s->options->threads, n, strerror(rc));
+	return n;
+}
+
+enum server_end
 server_run(int listen_fd, const struct options *options, struct counters *counters)
 {
-	const struct sigaction nudge = {.sa_handler = on_nudge};
-	struct server s = {.listen_fd = listen_fd, .options = options, .counters = counters};
-	pthread_t *threads = calloc((size_t)options->threads, sizeof *threads);
-	int n = 0;
+	struct server *s = calloc(1, sizeof *s + (size_t)options->threads * sizeof *s->threads);
+	enum server_end end = SERVER_FAILED;
+	int n, n_left;
 
-	if (threads == NULL || FCGX_Init() != 0 || sigaction(SIGUSR1, &nudge, NULL) != 0) {
-		free(threads);
-		return false;
+	if (s == NULL || FCGX_Init() != 0 || (s->entry = entry_new(listen_fd)) == NULL) {
+		log_err("cannot start: reason=\"%s\"", strerror(errno));
+		goto out;
 	}
-	while (n < options->threads) {
-		atomic_fetch_add(&s.n_running, 1);
-		if (pthread_create(&threads[n], NULL, run_thread, &s) != 0) {
-			atomic_fetch_sub(&s.n_running, 1);
-			break;
-		}
-		n++;
-	}
+	s->listen_fd = listen_fd;
+	s->options = options;
+	s->counters = counters;
+	n = start_threads(s);
 	if (n > 0)
 		wait_for_the_end();
-	end_threads(&s, threads, n);
-	free(threads);
-	return n > 0;
+	n_left = end_threads(s, n);
+	if (n_left > 0) {
+		log_warn("ended with requests unfinished: requests=%d", n_left);
+		return SERVER_ABANDONED; /* and `s` stays theirs */
+	}
+	end = n > 0 && !atomic_load(&s->has_failed) ? SERVER_ENDED : SERVER_FAILED;
+out:
+	if (s != NULL)
+		entry_free(s->entry);
+	free(s);
+	return end;
 }
 
 bool
@@ -211,21 +258,23 @@ server_has_inherited_socket(void)
 
 /* --- CGI --- */
 
+/* The deadline is the web server's affair: it ends a CGI program that takes too long. */
 static size_t
-read_cgi(void *from, char *bytes, size_t n)
+read_cgi(void *from, char *bytes, size_t n, int64_t deadline_ms)
 {
 	/* CGI does not promise an end of file: CONTENT_LENGTH bounds what is there. */
-	const char *length = getenv("CONTENT_LENGTH");
-	unsigned long announced = length == NULL ? 0 : strtoul(length, NULL, 10);
+	size_t *left = from, want = *left < n ? *left : n, got = fread(bytes, 1, want, stdin);
 
-	return fread(bytes, 1, announced < n ? announced : n, from);
+	(void)deadline_ms;
+	*left -= got;
+	return got;
 }
 
 bool
 server_run_cgi(const struct options *options, struct counters *counters)
 {
-	const char *method = getenv("REQUEST_METHOD");
-	struct server s = {.options = options, .counters = counters};
+	const char *method = getenv("REQUEST_METHOD"), *length = getenv("CONTENT_LENGTH");
+	size_t left = length == NULL ? 0 : strtoul(length, NULL, 10);
 	struct pg_store *store = pg_store_new(options, counters);
 	struct reply reply = {0};
 	char header[512];
@@ -233,7 +282,7 @@ server_run_cgi(const struct options *options, struct counters *counters)
 
 	if (store == NULL)
 		return false;
-	handle(&s, pg_store_interface(store), environ, read_cgi, stdin, &reply);
+	handle(options, counters, pg_store_interface(store), environ, read_cgi, &left, &reply);
 	ok = format_header(&reply, header, sizeof header) > 0 && fputs(header, stdout) != EOF;
 	if (ok && reply.body != NULL && (method == NULL || strcmp(method, "HEAD") != 0))
 		ok = fputs(reply.body, stdout) != EOF;

@@ -10,10 +10,16 @@
 /* True when descriptor 0 is a FastCGI socket that the web server made. */
 bool server_has_inherited_socket(void);
 
+enum server_end {
+	SERVER_ENDED,     /* told to, and every request was finished */
+	SERVER_FAILED,    /* it could not start or go on; why is in the log */
+	SERVER_ABANDONED, /* told to, but some requests did not end: their threads still run, and
+	                     use what was lent; only the end of the process is left */
+};
+
 /* Serves FastCGI requests from a listening socket in options->threads threads until SIGTERM or
- * SIGINT, which must be blocked in the caller; requests that run are finished.  False when it
- * could not start. */
-bool server_run(int listen_fd, const struct options *options, struct counters *counters);
+ * SIGINT, which must be blocked in the caller. */
+enum server_end server_run(int listen_fd, const struct options *options, struct counters *counters);
 
 /* Serves the one request that the environment and standard input describe (CGI, RFC 3875). */
 bool server_run_cgi(const struct options *options, struct counters *counters);

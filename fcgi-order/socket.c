@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,25 +45,37 @@ listen_at_port(const char *where, char *error, size_t error_size)
 	return fd;
 }
 
-/* True when somebody answers at the path. */
+/* True when nobody listens at the path: the socket was left behind. */
 static int
-is_alive(const struct sockaddr_un *address)
+is_leftover(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int rc = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)address, sizeof *address);
+	/* A busy one whose queue is full must not make us wait. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int is_refused = fd >= 0 &&
+	                 connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+	                 errno == ECONNREFUSED;
 
 	if (fd >= 0)
 		close(fd);
-	return rc == 0;
+	return is_refused;
 }
 
 static int
-listen_at_path(const char *path, char *error, size_t error_size)
+bind_path(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+	mode_t mask = umask(~mode & 0777); /* so from its first moment */
+	int rc = bind(fd, (const struct sockaddr *)address, sizeof *address);
+
+	umask(mask);
+	return rc;
+}
+
+static int
+listen_at_path(const char *path, mode_t mode, char *error, size_t error_size)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct stat about;
-	mode_t mask;
-	int fd, rc;
+	int fd;
 
 	if (strlen(path) >= sizeof address.sun_path) {
 		errno = ENAMETOOLONG;
@@ -70,27 +83,27 @@ listen_at_path(const char *path, char *error, size_t error_size)
 	}
 	strcpy(address.sun_path, path);
 	if (lstat(path, &about) == 0) {
-		errno = EADDRINUSE;
-		if (!S_ISSOCK(about.st_mode))
-			return fail(-1, path, "is there and no socket", error, error_size);
-		if (is_alive(&address))
-			return fail(-1, path, "another process listens there", error, error_size);
+		bool is_socket = S_ISSOCK(about.st_mode);
+
+		if (!is_socket || !is_leftover(&address)) {
+			errno = EADDRINUSE;
+			return fail(-1, path,
+			    is_socket ? "another process listens there" : "is there and no socket",
+			    error, error_size);
+		}
 		unlink(path);
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	mask = umask(0117); /* 0660 from its first moment */
-	rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&address, sizeof address);
-	umask(mask);
-	if (rc != 0 || listen(fd, BACKLOG) != 0)
+	if (fd < 0 || bind_path(fd, &address, mode) != 0 || listen(fd, BACKLOG) != 0)
 		return fail(fd, path, "cannot listen", error, error_size);
 	return fd;
 }
 
 int
-socket_listen(const char *where, char *error, size_t error_size)
+socket_listen(const char *where, mode_t mode, char *error, size_t error_size)
 {
 	return *where == ':' ? listen_at_port(where, error, error_size)
-	                     : listen_at_path(where, error, error_size);
+	                     : listen_at_path(where, mode, error, error_size);
 }
 
 void
