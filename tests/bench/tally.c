@@ -74,6 +74,7 @@ add_all(json_object *report, const struct tally *t, const struct tally_now *now)
 	add_int(report, "no_connection", t->n_no_connection);
 	add_int(report, "holes", t->n_holes);
 	add_int(report, "repeats", t->n_repeats);
+	add_int(report, "early", t->n_early);
 	add_int(report, "broken_frames", t->n_broken);
 	add_int(report, "pings", t->n_pings);
 	add_int(report, "reopened", t->n_reopened);

@@ -22,6 +22,7 @@ struct tally {
 	int64_t n_stuck_events;     /* found in sockets of those that did not, at the end */
 	struct latency delivery;    /* of events that say when they were made */
 	int64_t n_holes, n_repeats; /* v1: seqs that were skipped, or came again */
+	int64_t n_early;            /* v1: caught_up told of a seq below one that had come */
 	int64_t n_broken;           /* frames that no server may send */
 	int64_t n_pings;
 	int64_t n_cycles;   /* of coming and going, ended */

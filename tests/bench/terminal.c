@@ -252,13 +252,22 @@ take_event(struct terminal *t, struct tally *tally, const struct wsclient_frame 
 }
 
 static void
+take_caught_up(struct terminal *t, struct tally *tally, int64_t top)
+{
+	if (t->last_seq > top)
+		tally->n_early++;
+	else
+		t->last_seq = top;
+	become_live(t, tally);
+}
+
+static void
 take_text(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
 {
 	if (starts_with(f, "{\"type\":")) {
 		take_event(t, tally, f, now_ns);
 	} else if (starts_with(f, "{\"caught_up\":") && t->state == TERMINAL_GREETED) {
-		t->last_seq = number_behind(f, "{\"caught_up\":", 0);
-		become_live(t, tally);
+		take_caught_up(t, tally, number_behind(f, "{\"caught_up\":", 0));
 	}
 }
 
