@@ -5,10 +5,11 @@ import os
 import subprocess
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 
 from clients import PythonTerminal
 from processes import until
-from stack import Stack, jwt, request
+from stack import Stack, forged_tokens, jwt, request
 
 
 def upgrade(url, **headers):
@@ -91,6 +92,21 @@ class FcgiOrder(unittest.TestCase):
         order = self.stack.place_order()
         self.assertEqual([self.stack.pay_by_webhook(order).status for _ in range(5)], [204] * 5)
         self.assertEqual([o for _, _, o in self.stack.events()].count(order.id), 1)
+
+    def test_a_callback_that_comes_32_times_at_once_rings_once(self):
+        with ThreadPoolExecutor(32) as gateway:
+            order = self.stack.place_order()
+            body = self.stack.webhook_body(order)
+            headers = self.stack.sign_webhook(body)
+            same = gateway.map(lambda _: self.stack.post_webhook(body, headers).status, range(32))
+            self.assertEqual(list(same), [204] * 32)
+
+            other = self.stack.place_order()
+            bodies = [self.stack.webhook_body(other, transactionId=f"try-{i}") for i in range(32)]
+            self.assertEqual([a.status for a in gateway.map(self.post, bodies)], [204] * 32)
+        rung = [o for _, _, o in self.stack.events()]
+        self.assertEqual((rung.count(order.id), rung.count(other.id)), (1, 1))
+        self.assertEqual(self.exceptions_of(order) + self.exceptions_of(other), [])
 
     def test_the_amount_may_be_a_json_number(self):
         for amount, number in (("38.00", 38.00), ("38.10", 38.1), ("40", 40), ("0.30", 0.3)):
@@ -240,17 +256,16 @@ class FcgiOrder(unittest.TestCase):
     def test_a_refused_token_is_an_empty_401(self):
         order = self.stack.place_order()
         now = int(time.time())
+        secret, claims = self.stack.env["JWT_SECRET"], {"userId": 4, "exp": now + 60}
         good = self.stack.user_token()
-        bad = [None, "", "x", "a.b.c", good + "x", good[:-2], "Bearer " + good,
-               self.stack.user_token(exp=now - 5),
-               jwt("another secret, another secret", {"userId": 4, "exp": now + 60}),
-               jwt(self.stack.env["JWT_SECRET"], {"exp": now + 60}),
-               jwt(self.stack.env["JWT_SECRET"], {"userId": "4; drop", "exp": now + 60}),
-               jwt(self.stack.env["JWT_SECRET"], {"userId": 4, "exp": now + 60}, {"alg": "none"}),
-               jwt(self.stack.env["JWT_SECRET"], {"userId": 4, "exp": now + 60}, {"alg": "HS512"}),
-               good.rpartition(".")[0] + "."]
-        for token in bad:
-            with self.subTest(token=token and token[:40]):
+        bad = [("none", None), ("empty", ""), ("a letter", "x"), ("letters", "a.b.c"),
+               ("lengthened", good + "x"), ("with a scheme", "Bearer " + good),
+               ("expired", self.stack.user_token(exp=now - 5)),
+               ("of nobody", jwt(secret, {"exp": now + 60})),
+               ("of a user that is no number", self.stack.user_token("4; drop")),
+               *forged_tokens(secret, claims)]
+        for what, token in bad:
+            with self.subTest(token=what):
                 for answer in (self.pay_own(order, token),
                                self.customer("GET", f"/user/order/reminder/{order.id}", token)):
                     self.assertEqual((answer.status, answer.body), (401, b""))
@@ -463,6 +478,23 @@ class NotifierWithTokens(unittest.TestCase):
                     raise
         self.assertIsNone(terminal.find(lambda m: m.get("orderId") == other.id))
 
+    def bad_tokens(self):
+        """[(what is wrong, token)]"""
+        now = int(time.time())
+        secret, claims = self.stack.env["JWT_SECRET"], {"merchant": 1, "exp": now + 60}
+        token = self.stack.merchant_token
+        return [
+            ("empty", ""), ("a letter", "x"), ("letters", "a.b.c"), ("lengthened", token() + "x"),
+            ("expired", token(exp=now - 5)), ("not valid yet", token(nbf=now + 100)),
+            ("without an end", jwt(secret, {"merchant": 1})),
+            ("with an end that is no number", token(exp=str(now + 60))),
+            ("of merchant 0", token(0)), ("of merchant -1", token(-1)),
+            ("of merchant x", token("x")), ("of merchant null", token(None)),
+            ("of merchant true", token(True)), ("of merchant 2^63", token(2 ** 63)),
+            ("of a customer", self.stack.user_token()),
+            ("by a key that nobody has", jwt(secret, claims, {"alg": "HS256", "kid": "nobody"})),
+            *forged_tokens(secret, claims)]
+
     def test_a_plain_terminal_proves_itself_by_a_bearer_token(self):
         self.is_live(self.open(Authorization=f"Bearer {self.stack.merchant_token()}"))
 
@@ -488,20 +520,8 @@ class NotifierWithTokens(unittest.TestCase):
                                Cookie="token=expired.long.ago"))
 
     def test_a_plain_terminal_without_a_good_token_is_401(self):
-        now = int(time.time())
-        good = self.stack.merchant_token()
-        secret = self.stack.env["JWT_SECRET"]
-        for token in (None, "", "x", "a.b.c", good + "x", good[:-3], good.rpartition(".")[0] + ".",
-                      self.stack.merchant_token(exp=now - 5), self.stack.merchant_token(0),
-                      self.stack.merchant_token(-1), self.stack.merchant_token("x"),
-                      self.stack.merchant_token(None), self.stack.user_token(),
-                      self.stack.merchant_token(nbf=now + 100),
-                      jwt("x" * 32, {"merchant": 1, "exp": now + 60}),
-                      jwt(secret, {"merchant": 1, "exp": now + 60}, {"alg": "none"}),
-                      jwt(secret, {"merchant": 1, "exp": now + 60}, {"alg": "HS512"}),
-                      jwt(secret, {"merchant": 1, "exp": now + 60},
-                          {"alg": "HS256", "kid": "nobody"})):
-            with self.subTest(token=token and token[:50]):
+        for what, token in [("none", None), *self.bad_tokens()]:
+            with self.subTest(token=what):
                 headers = {} if token is None else {"token": token}
                 terminal = self.open(**headers)
                 terminal.wait_ended()
@@ -519,9 +539,8 @@ class NotifierWithTokens(unittest.TestCase):
         self.is_live(self.open(query="?merchant=2", token=self.stack.merchant_token(1)))
 
     def test_a_hello_with_a_bad_token_is_closed_4401(self):
-        expired = self.stack.merchant_token(exp=int(time.time()) - 5)
-        for token in ("x", expired, self.stack.user_token(), ""):
-            with self.subTest(token=token[:40]):
+        for what, token in self.bad_tokens():
+            with self.subTest(token=what):
                 terminal = self.open(v1=True, hello={"token": token})
                 self.assertEqual(terminal.wait_ended(), 4401)
                 self.assertEqual(terminal.frames, [])

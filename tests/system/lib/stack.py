@@ -72,12 +72,41 @@ def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def jwt(secret, claims, header=None):
-    """A JWT, HS256; claims and header are signed as they are given."""
-    parts = [base64url(json.dumps(part).encode())
-             for part in (header or {"alg": "HS256", "typ": "JWT"}, claims)]
-    mac = hmac.new(secret.encode(), ".".join(parts).encode(), hashlib.sha256).digest()
+def jwt(secret, claims, header=None, signed_as=None):
+    """A JWT with these claims and header.  It is signed as the header's alg says ("none": not at
+    all), or as `signed_as` says."""
+    header = header or {"alg": "HS256", "typ": "JWT"}
+    parts = [base64url(json.dumps(part).encode()) for part in (header, claims)]
+    hashed_by = {"HS256": hashlib.sha256, "HS384": hashlib.sha384, "HS512": hashlib.sha512,
+                 "none": None}[signed_as or header["alg"]]
+    mac = b""
+    if hashed_by is not None:
+        mac = hmac.new(secret.encode(), ".".join(parts).encode(), hashed_by).digest()
     return ".".join([*parts, base64url(mac)])
+
+
+def forged_tokens(secret, claims):
+    """[(what is wrong, token)]: good claims that were not signed by HS256 with this secret."""
+    good = jwt(secret, claims)
+    header, _, mac = good.split(".")
+    longer = base64url(json.dumps({**claims, "exp": claims["exp"] + 1}).encode())
+    return [
+        ("unsigned", jwt(secret, claims, {"alg": "none"})),
+        ("unsigned, in capitals", jwt(secret, claims, {"alg": "NONE"}, signed_as="none")),
+        ("said to be unsigned", jwt(secret, claims, {"alg": "none"}, signed_as="HS256")),
+        ("HS512", jwt(secret, claims, {"alg": "HS512"})),
+        ("HS384", jwt(secret, claims, {"alg": "HS384"})),
+        ("said to be HS512", jwt(secret, claims, {"alg": "HS512"}, signed_as="HS256")),
+        ("said to be RS256", jwt(secret, claims, {"alg": "RS256"}, signed_as="HS256")),
+        ("without an alg", jwt(secret, claims, {"typ": "JWT"}, signed_as="HS256")),
+        ("by a foreign key", jwt("x" * len(secret), claims)),
+        ("by an empty key", jwt("", claims)),
+        ("with its signature cut off", good.rpartition(".")[0] + "."),
+        ("with only two parts", good.rpartition(".")[0]),
+        ("with four parts", good + ".x"),
+        ("with a signature cut short", good[:-3]),
+        ("with a later end than was signed", f"{header}.{longer}.{mac}"),
+    ]
 
 
 class Stack:
