@@ -325,6 +325,10 @@ read_request(const struct mg_request_info *info, struct visit *v, const char **r
 	if (info->num_headers >= REQUEST_HEADERS_MAX)
 		return 431; /* civetweb drops what is more: a proxy's word might be among it */
 	read_headers(info, &v->request);
+	*reason = "exactly one Host header is needed";
+	if (strcmp(info->http_version, "1.0") != 0 &&
+	    request_header_count(&v->request, "Host") != 1)
+		return 400; /* RFC 9112, section 3.2 */
 	/* civetweb itself would decode %00 to the end of the path. */
 	*reason = "the path is not one";
 	v->request.path = v->path;
