@@ -138,11 +138,35 @@ class PlainContract(unittest.TestCase):
         escaped = content.replace('"', "&quot;")
         self.assertEqual(self.plain.event_of(NOBODYS + 79)["content"], escaped)
 
-    def test_what_a_plain_terminal_says_is_ignored(self):
-        for text in ('{"hello":1}', "not JSON", '{"ack":[1]}', "x" * 60000):
-            self.plain.send(text)
-        self.plain.send(b"\x00\xff")
-        self.assertEqual(self.heard(self.plain), [])
+    def test_what_a_plain_terminal_says_changes_nothing(self):
+        order = self.stack.place_order()
+        self.stack.pay_by_sql(order)
+        seq = self.plain.event_of(order.id)["seq"]
+        self.markers.add(order.id)
+        before = self.tables()
+        for message in ('{"hello":1}', f'{{"hello":1,"after":{{"epoch":"x","seq":{seq}}}}}',
+                        f'{{"ack":[{seq}]}}', '{"audio":"blocked"}', "not JSON", "", "\x00\n\x1b[2J",
+                        '{"type":1,"orderId":1,"content":"forged"}', "[" * 65536, "x" * 65536,
+                        b"", b"\x00\xff", bytes(65536), ["frag", "ments"], [b"\xff", b"\xfe"]):
+            self.plain.send(message)
+        self.plain.wait_until_read()
+        # An ack of one who may comes behind: had there been another one, it would be done by then.
+        late = self.v1.event_of(order.id)["seq"] + 1
+        self.notify(1, "to be acked", NOBODYS + 80)
+        self.assertEqual(self.v1.event_of(NOBODYS + 80)["seq"], late)
+        self.v1.send(f'{{"ack":[{late}]}}')
+        self.v1.wait_for(lambda m: m.get("acked") == [late], "acked")
+        self.assertEqual(self.tables(but_seq=late), before)
+        self.assertIsNone(self.v1.find(lambda m: seq in (m.get("acked") or ())))
+        self.assertEqual([m["orderId"] for m in self.heard(self.plain)], [NOBODYS + 80])
+        self.assertFalse(self.plain.is_ended)
+
+    def tables(self, but_seq=0):
+        """What the database has, without that one event of merchant 1."""
+        return self.stack.psql(
+            "select * from orders order by id; select * from payment_exception order by id; "
+            "select merchant_id, seq, type, order_id, content, acked_at, acked_by from order_event "
+            f"where (merchant_id, seq) <> (1, {but_seq}) order by id")
 
     def test_a_v1_terminal_that_speaks_no_json_is_closed_4400(self):
         self.v1.send("not JSON")

@@ -72,6 +72,7 @@ class PostgresDies(unittest.TestCase):
         self.assertEqual(self.stack.remind(self.first).status, 503)
         self.assertEqual(request(self.stack.notifier_url + "/healthz").status, 200)
         self.assertTrue(until(lambda: not self.stack.is_ready(), 15))
+        self.assertEqual(request(self.stack.notifier_url + "/readyz").status, 503)
         self.assertEqual(self.stack.metric("orderbell_connections"), 2)
         self.comes_back()
         self.heard_exactly_what_was_committed()

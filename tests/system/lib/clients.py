@@ -192,8 +192,19 @@ class PythonTerminal(Terminal):
         except (OSError, asyncio.TimeoutError, websockets.WebSocketException) as error:
             self.ended(error=repr(error))
 
-    def send(self, text):
-        asyncio.run_coroutine_threadsafe(self.socket.send(text), Loop.get()).result(WITHIN_S)
+    def do(self, coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, Loop.get()).result(WITHIN_S)
+
+    def send(self, message):
+        """message: text, bytes, or a list of either, which goes in fragments."""
+        self.do(self.socket.send(message))
+
+    def wait_until_read(self):
+        """Until the server has read all that was sent: it answers a ping in its turn."""
+        async def ping():
+            await (await self.socket.ping())
+
+        self.do(ping())
 
     def close(self):
         if self.socket is not None:
