@@ -1,6 +1,7 @@
 """What plain terminals get, and nothing else."""
 
 import json
+import os
 import re
 import unittest
 
@@ -232,12 +233,24 @@ class PlainContract(unittest.TestCase):
 
 
 class PlainRaw(unittest.TestCase):
-    """Plain terminals where plain_escape_html = no and broadcast = no"""
+    """Plain terminals where plain_escape_html = no, broadcast = no and log_level = debug"""
 
     @classmethod
     def setUpClass(cls):
-        cls.stack = Stack(settings=("plain_escape_html=no", "broadcast=no")).up()
+        cls.stack = Stack(settings=("plain_escape_html=no", "broadcast=no",
+                                    "notifier.log_level=debug")).up()
         cls.addClassCleanup(cls.stack.down)
+
+    def test_what_a_plain_terminal_says_is_in_the_log_escaped_and_cut(self):
+        with PythonTerminal(self.stack.ws_url("talker")) as plain:
+            plain.wait_open()
+            plain.send("first\nsecond \x1b[2J \u202e" + "x" * 60000)
+            plain.wait_until_read()
+        with open(os.path.join(self.stack.folder, "log", "notifier-1.log"), "rb") as f:
+            lines = [line for line in f if b"first" in line]
+        self.assertEqual(len(lines), 1)
+        self.assertRegex(lines[0], rb"^[ -~]{50,1000}\n$")
+        self.assertIn(b"second", lines[0])
 
     def test_content_is_raw_and_a_broadcast_to_all_goes_nowhere(self):
         with PythonTerminal(self.stack.ws_url("plain")) as plain, \

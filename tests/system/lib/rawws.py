@@ -51,8 +51,10 @@ def close(code=None, reason=b""):
     return frame(CLOSE, b"" if code is None else struct.pack(">H", code) + reason)
 
 
-def handshake(path="/ws/raw", method="GET", version="HTTP/1.1", drop=(), **headers):
-    """A request; headers by their name with _ for -, a list for several, `drop` for none."""
+def handshake(path="/ws/raw", method="GET", version="HTTP/1.1", drop=(), lead=b"", cram=False,
+              **headers):
+    """A request; headers by their name with _ for -, a list for several, `drop` for none.
+    lead: bytes before it; cram: no space behind the colons."""
     lines = [f"{method} {path} {version}"]
     fields = {"Host": "127.0.0.1", "Upgrade": "websocket", "Connection": "Upgrade",
               "Sec_WebSocket_Key": KEY, "Sec_WebSocket_Version": "13", **headers}
@@ -60,8 +62,8 @@ def handshake(path="/ws/raw", method="GET", version="HTTP/1.1", drop=(), **heade
         if name in drop:
             continue
         for value in values if isinstance(values, list) else [values]:
-            lines.append(f"{name.replace('_', '-')}: {value}")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+            lines.append(f"{name.replace('_', '-')}:{'' if cram else ' '}{value}")
+    return lead + ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 class Head:
@@ -119,6 +121,12 @@ class Raw:
         for i in range(len(data)):
             self.socket.sendall(data[i:i + 1])
             time.sleep(pause_s)
+
+    def send_cut(self, data, at):
+        """In two segments, with time for the server to read the first alone."""
+        self.socket.sendall(data[:at])
+        time.sleep(0.001)
+        self.socket.sendall(data[at:])
 
     def more(self):
         try:
