@@ -87,8 +87,7 @@ class Capacity(unittest.TestCase):
         seen = good.final()
         self.assertEqual((seen["events_min"], seen["events_max"]), (n_events, n_events))
         self.assert_no_harm(seen)
-        left = lc.wait_for_metric(self.stack.notifier_url, "orderbell_connections", lambda n: n == 0)
-        self.assertEqual(left, 0)
+        lc.wait_until_empty(self.stack.notifier_url)
         self.assertEqual(stuck.end()["stuck_closes"], {"4001": n_stuck})
 
     def test_two_thousand_comings_and_goings_leave_no_descriptor(self):
