@@ -71,16 +71,25 @@ const struct setting options_table[] = {
 
 /* civetweb would read a letter behind a port as "with TLS" or "redirect to TLS". */
 static int
-asks_for_tls(const char *listen)
+ends_in_ports(const char *listen)
 {
-	return listen[strcspn(listen, "srSR")] != '\0' || strchr(listen, '+') != NULL;
+	for (;;) {
+		size_t n = strcspn(listen, ",");
+
+		if (n == 0 || listen[n - 1] < '0' || listen[n - 1] > '9')
+			return 0;
+		if (listen[n] == '\0')
+			return 1;
+		listen += n + 1;
+	}
 }
 
 const char *
 options_conflict(const struct options *o)
 {
-	if (asks_for_tls(o->listen))
-		return "listen: TLS is not spoken here (Debian's civetweb 1.15 crashes on its "
+	if (!ends_in_ports(o->listen) || strchr(o->listen, '+') != NULL)
+		return "listen: address and port, and no letter behind it: TLS is not spoken here "
+		       "(Debian's civetweb 1.15 crashes on its "
 		       "first TLS"
 		       " handshake with OpenSSL 3): let Apache, lighttpd, nginx or HAProxy end it";
 	if (o->auth == ACCESS_JWT && o->jwt_secret == NULL)
