@@ -169,9 +169,9 @@ class FastCgi(unittest.TestCase):
         listener.listen(200)
         programs = [self.program(listener=listener), self.program(listener=listener)]
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
-            statuses = list(pool.map(
-                lambda _: fastcgi.ask(listener.getsockname(), "GET", "/healthz").status, range(200)))
-        self.assertEqual(statuses, [200] * 200)
+            replies = list(pool.map(
+                lambda _: fastcgi.ask(listener.getsockname(), "GET", "/healthz"), range(200)))
+        self.assertEqual([reply.status for reply in replies], [200] * 200)
         for program in programs:
             self.assertEqual(program.end()[0], 0, program.said())
         listener.close()
