@@ -88,10 +88,9 @@ const char *
 options_conflict(const struct options *o)
 {
 	if (!ends_in_ports(o->listen) || strchr(o->listen, '+') != NULL)
-		return "listen: address and port, and no letter behind it: TLS is not spoken here "
-		       "(Debian's civetweb 1.15 crashes on its "
-		       "first TLS"
-		       " handshake with OpenSSL 3): let Apache, lighttpd, nginx or HAProxy end it";
+		return "listen: address and port, and no letter behind it: TLS is not spoken here"
+		       " (Debian's civetweb 1.15 crashes on its first TLS handshake with"
+		       " OpenSSL 3): let Apache, lighttpd, nginx or HAProxy end it";
 	if (o->auth == ACCESS_JWT && o->jwt_secret == NULL)
 		return "auth = jwt needs jwt_secret_file";
 	if (o->auth == ACCESS_NONE && strncmp(o->listen, "127.", 4) != 0 &&
