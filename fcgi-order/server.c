@@ -20,7 +20,7 @@
 extern char **environ;
 
 enum {
-	BODY_MS = 8000,    /* a body must have arrived by then */
+	BODY_MS = 5000,    /* a body must have arrived by then: no gateway waits longer */
 	DISCARD_MS = 1000, /* how long more is read of a body that is too long */
 	END_S = 12,        /* requests that run are finished within, or left behind */
 };
