@@ -1,6 +1,6 @@
 -- Seqs: given at commit, without holes, in commit order.
 \unset ON_ERROR_ROLLBACK
-select plan(19);
+select plan(21);
 select test.merchant() as m \gset
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
 
@@ -62,6 +62,25 @@ set constraints all deferred;
 select test.paid(:m), test.paid(:m);
 commit;
 select is(test.stream(:m), 'whole 6', 'also where they had been numbered at once');
+
+select test.merchant() as m \gset
+begin;
+select test.paid(:m), test.paid(:m);
+savepoint s;
+set constraints all immediate;
+rollback to s;
+commit;
+select is(test.stream(:m), 'whole 2', 'and where what had been written before it was numbered within it');
+select test.merchant() as m \gset
+begin;
+select test.paid(:m);
+savepoint s;
+set constraints all immediate;
+select test.paid(:m);
+rollback to s;
+select test.paid(:m);
+commit;
+select is(test.stream(:m), 'whole 2', 'one or many');
 
 -- A shop's own deferred trigger that pays another order at commit.
 select test.merchant() as m \gset
