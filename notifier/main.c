@@ -1,7 +1,5 @@
 /* orderbell-notifier - hears of paid orders from PostgreSQL and rings at the merchants' terminals.
  */
-#include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,12 +19,13 @@
 #include "notifier/options.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/program.h"
 
-enum { EXIT_USAGE = 2, DRAIN_GRACE_MS = 6000 };
+enum { DRAIN_GRACE_MS = 6000 };
 
 /* All parts, in the order in which they are made; unmade in reverse. */
 struct notifier {
-	struct options options;
+	const struct options *options;
 	struct access access;
 	struct metrics metrics;
 	struct census *census;
@@ -127,7 +126,7 @@ enum { DESCRIPTORS_RESERVED = 256 }; /* for civetweb's hands, the database, file
 static void
 set_access(struct notifier *n)
 {
-	const struct options *o = &n->options;
+	const struct options *o = n->options;
 	struct access *a = &n->access;
 
 	a->auth = (enum access_auth)o->auth;
@@ -143,7 +142,7 @@ set_access(struct notifier *n)
 static void
 set_parts(struct notifier *n)
 {
-	const struct options *o = &n->options;
+	const struct options *o = n->options;
 
 	set_access(n);
 	n->listener_options =
@@ -170,7 +169,7 @@ set_parts(struct notifier *n)
 static struct census *
 make_census(struct notifier *n, int64_t n_descriptors)
 {
-	const struct options *o = &n->options;
+	const struct options *o = n->options;
 	int64_t most = n_descriptors - DESCRIPTORS_RESERVED;
 	struct census_bounds bounds = {
 	    .in_all = o->max_connections,
@@ -216,7 +215,7 @@ start(struct notifier *n, int64_t n_descriptors)
 	if (reason == NULL)
 		return true;
 failed:
-	log_err("cannot start: listen=%s reason=\"%s\"", n->options.listen, reason);
+	log_err("cannot start: listen=%s reason=\"%s\"", n->options->listen, reason);
 	return false;
 }
 
@@ -234,11 +233,11 @@ wait_for_the_end(const sigset_t *signals)
 static void
 drain(struct notifier *n)
 {
-	int drain_ms = (int)n->options.drain_s * 1000;
+	int drain_ms = (int)n->options->drain_s * 1000;
 	int64_t until = clock_ms() + drain_ms + DRAIN_GRACE_MS;
 
 	log_info("draining: connections=%" PRId64 " drain_s=%" PRId64, census_count(n->census),
-	    n->options.drain_s);
+	    n->options->drain_s);
 	door_shut(n->door);
 	carrier_drain(n->carrier, drain_ms);
 	while (census_count(n->census) > 0 && clock_ms() < until)
@@ -274,22 +273,24 @@ block_signals(sigset_t *signals)
 }
 
 static int
-run(struct notifier *n)
+run(void *options, const char *socket)
 {
+	struct notifier n = {.options = options};
 	sigset_t signals;
 	int64_t n_descriptors = raise_descriptor_limit();
 	bool is_started;
 
+	(void)socket; /* not an option of this program */
 	block_signals(&signals);
-	is_started = start(n, n_descriptors);
+	is_started = start(&n, n_descriptors);
 	if (is_started) {
 		log_info("started: version=%s listen=%s auth=%s open_files=%" PRId64,
-		    PACKAGE_VERSION, n->options.listen,
-		    n->options.auth == ACCESS_NONE ? "none" : "jwt", n_descriptors);
+		    PACKAGE_VERSION, n.options->listen,
+		    n.options->auth == ACCESS_NONE ? "none" : "jwt", n_descriptors);
 		wait_for_the_end(&signals);
-		drain(n);
+		drain(&n);
 	}
-	stop(n);
+	stop(&n);
 	if (is_started)
 		log_info("stopped");
 	return is_started ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -297,55 +298,27 @@ run(struct notifier *n)
 
 /* --- command line --- */
 
-static const struct option long_options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"check-config", no_argument, NULL, 'k'},
-    {"sample-config", no_argument, NULL, 's'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
-};
-
-static void
-print_help(void)
+static const char *
+conflict(const void *options)
 {
-	puts("usage: orderbell-notifier [--config FILE] [--check-config]\n"
-	     "       orderbell-notifier --sample-config | --help | --version\n\n"
-	     "Rings at the merchants' terminals when PostgreSQL tells of a paid order.\n"
-	     "Settings (file: key = value; environment: ORDERBELL_<KEY>):\n");
-	settings_write_sample(options_table, stdout);
+	return options_conflict(options);
 }
+
+static const struct program program = {
+    .name = "orderbell-notifier",
+    .usage = "usage: orderbell-notifier [--config FILE] [--check-config]\n"
+	     "       orderbell-notifier --sample-config | --help | --version\n\n"
+	     "Rings at the merchants' terminals when PostgreSQL tells of a paid order.\n",
+    .settings = options_table,
+    .conflict = conflict,
+    .run = run,
+    .log_level_offset = offsetof(struct options, log_level),
+};
 
 int
 main(int argc, char **argv)
 {
-	struct notifier n = {0};
-	const char *config = NULL, *conflict;
-	char error[512];
-	int option, status = EXIT_USAGE;
-	bool only_check = false;
+	struct options options = {0};
 
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		switch (option) {
-		case 'c': config = optarg; break;
-		case 'k': only_check = true; break;
-		case 's': settings_write_sample(options_table, stdout); return EXIT_SUCCESS;
-		case 'h': print_help(); return EXIT_SUCCESS;
-		case 'V': puts("orderbell-notifier " PACKAGE_VERSION); return EXIT_SUCCESS;
-		default: return EXIT_USAGE;
-		}
-	}
-	log_open("orderbell-notifier");
-	if (optind < argc) {
-		log_err("unexpected argument: \"%s\"", argv[optind]);
-	} else if (settings_load(options_table, &n.options, config, error, sizeof error) != 0) {
-		log_err("%s", error);
-	} else if ((conflict = options_conflict(&n.options)) != NULL) {
-		log_err("%s", conflict);
-	} else {
-		log_set_level((enum log_level)n.options.log_level);
-		status = only_check ? EXIT_SUCCESS : run(&n);
-	}
-	settings_fini(options_table, &n.options);
-	return status;
+	return program_main(&program, &options, argc, argv);
 }
