@@ -216,9 +216,10 @@ hand_over(
 		return 503;
 	if (carrier_adopt(v->door->carrier, &newcomer))
 		return 101;
-	close(newcomer
-		  .fd); /* nothing was said yet, and civetweb has lost it: the client reconnects */
-	return 101;
+	/* Out of memory.  civetweb has lost the socket: the refusal goes nowhere, but it is
+	 * counted. */
+	close(newcomer.fd);
+	return 503;
 }
 
 static int

@@ -357,8 +357,12 @@ drop_the_late(struct gate *g)
 	    "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 	int64_t now = clock_ms();
 
-	while (g->oldest != NULL && now - g->oldest->since_ms >= GATE_HEADER_MS)
+	/* Not all of a crowd in one go: somebody good may be waiting behind. */
+	for (int i = 0; i < ACCEPT_BATCH && g->oldest != NULL; i++) {
+		if (now - g->oldest->since_ms < GATE_HEADER_MS)
+			break;
 		turn_away(g, g->oldest, too_late, METRIC_GATE_TIMED_OUT);
+	}
 	if (g->paused_until_ms != 0 && now >= g->paused_until_ms)
 		resume_accepting(g);
 }
@@ -470,7 +474,7 @@ gate_address(const struct gate *g, struct sockaddr_storage *address)
 void
 gate_stop(struct gate *g)
 {
-	if (!g->is_started)
+	if (!g->is_started || atomic_load(&g->is_stopping))
 		return;
 	pthread_mutex_lock(&g->lock);
 	atomic_store(&g->is_stopping, true);

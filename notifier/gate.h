@@ -43,7 +43,8 @@ bool gate_start(struct gate *g);
 /* Where the first of the ports can be reached from this machine.  Gives the length of *address. */
 socklen_t gate_address(const struct gate *g, struct sockaddr_storage *address);
 
-/* Accepts nothing more: the ports are closed.  What is pending is dropped. */
+/* Accepts nothing more: the ports are closed.  What is pending is dropped.
+ * A second time it does nothing. */
 void gate_stop(struct gate *g);
 /* After civetweb has ended and no other thread calls recv() any more; accepts NULL. */
 void gate_free(struct gate *g);

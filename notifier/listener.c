@@ -373,12 +373,15 @@ read_events(struct listener *l)
 	PGresult *res;
 	bool is_full;
 
+	/* From the front: however busy some are, each has its turn. */
 	for (size_t i = 0; i < n; i++) {
-		asked[i] = l->dirty[--l->n_dirty];
+		asked[i] = l->dirty[i];
 		asked[i]->is_dirty = false;
 		array_add(&ids, asked[i]->merchant);
 		array_add(&lasts, asked[i]->last);
 	}
+	l->n_dirty -= n;
+	memmove(l->dirty, l->dirty + n, l->n_dirty * sizeof(struct watch *));
 	params[0] = array_end(&ids);
 	params[1] = array_end(&lasts);
 	res = ask(l, "events", 4, params);

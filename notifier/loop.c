@@ -131,10 +131,24 @@ ask(struct loop *l, struct conn *c, enum page_kind kind)
 	    l->shared->needs->arg, l->index, kind, c->session.grant.merchant, c->next_seq - 1);
 }
 
+/* True once all up to the top of its welcome has been sent, or is known to be no more. */
+static bool
+has_caught_up(const struct conn *c)
+{
+	if (c->feed != FEED_TABLE && c->feed != FEED_RING)
+		return false;
+	return c->next_seq > c->welcome_top ||
+	       (c->feed == FEED_RING && room_top(c->member.room) >= c->welcome_top);
+}
+
 /* Everything at hand is sent: where does it go on?  True when there is more to send at once. */
 static bool
 go_on(struct loop *l, struct conn *c)
 {
+	if (!c->is_caught_up && has_caught_up(c)) {
+		c->is_caught_up = true;
+		return session_caught_up(&c->session, c->welcome_top, &c->outbox);
+	}
 	switch ((enum feed)c->feed) {
 	case FEED_NONE: return false;
 	case FEED_UNACKED: ask(l, c, PAGE_UNACKED); return false;
@@ -147,12 +161,7 @@ go_on(struct loop *l, struct conn *c)
 		c->awaits_page = false;
 		member_seek(&c->member, c->next_seq);
 		return true;
-	case FEED_RING:
-		if (c->is_caught_up ||
-		    (c->next_seq <= c->welcome_top && room_top(c->member.room) < c->welcome_top))
-			return false;
-		c->is_caught_up = true;
-		return session_caught_up(&c->session, c->welcome_top, &c->outbox);
+	case FEED_RING: return false;
 	}
 	return false;
 }
@@ -287,7 +296,8 @@ enter(struct loop *l, struct conn *c)
 	int64_t merchant = c->session.grant.merchant;
 	bool is_new;
 
-	c->deadline_ms = 0;
+	if (l->drain_until_ms == 0)
+		c->deadline_ms = 0;
 	if (!census_enter_merchant(l->shared->census, merchant)) {
 		refuse(l, c, CLOSE_TRY_LATER);
 		return;
@@ -321,6 +331,14 @@ set_options(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
+/* In a drain each is told to go at a moment of its own. */
+static void
+plan_goodbye(struct loop *l, struct conn *c)
+{
+	c->deadline_ms = l->now_ms + 1 + random_below(l, l->drain_until_ms - l->now_ms);
+	c->deadline_code = CLOSE_GOING_AWAY;
+}
+
 static void
 adopt(struct loop *l, struct conn *c)
 {
@@ -340,6 +358,8 @@ adopt(struct loop *l, struct conn *c)
 		c->deadline_ms = l->now_ms + options->hello_s * 1000;
 		c->deadline_code = CLOSE_UNAUTHORIZED;
 	}
+	if (l->drain_until_ms != 0)
+		plan_goodbye(l, c); /* its handshake was under way when the drain began */
 	set_timer(l, c);
 	if (!poller_add(&l->poller, c->fd, c, true, false)) {
 		bury(l, c, METRIC_CLOSED_OTHER);
@@ -428,10 +448,7 @@ look_after(struct loop *l, struct conn *c)
 
 	if (c->deadline_ms != 0 && l->now_ms >= c->deadline_ms) {
 		if (!c->is_closing) {
-			/* No hello came; or, with a live session, the drain has reached it. */
-			refuse(l, c,
-			    c->session.state == SESSION_HELLO ? CLOSE_UNAUTHORIZED
-							      : CLOSE_GOING_AWAY);
+			refuse(l, c, (enum close_code)c->deadline_code);
 			return;
 		}
 		if (!c->is_shut)
@@ -526,6 +543,21 @@ fits(const struct conn *c, const struct page *p)
 	       (p->is_last || c->next_seq <= item_seq(p->items[p->n_items - 1]));
 }
 
+/* Where a terminal goes on after it has taken a page.  `is_cut`: the page held more than it was to
+ * get before its caught_up. */
+static void
+finish_page(struct conn *c, const struct page *p, bool is_cut)
+{
+	if (p->kind == PAGE_UNACKED && (is_cut || p->is_last)) {
+		c->next_seq = c->welcome_top + 1;
+		c->feed = FEED_TABLE;
+	} else if (is_cut && c->next_seq <= c->welcome_top) {
+		c->next_seq = c->welcome_top + 1;
+	} else if (!is_cut && p->is_last && p->top >= c->next_seq) {
+		c->next_seq = p->top + 1; /* what is missing up to there was pruned */
+	}
+}
+
 /* Sends what it takes of a page; the rest, when it has room again, is asked for again: nobody holds
  * a page while a terminal does not read. */
 static void
@@ -533,13 +565,13 @@ serve_page(struct loop *l, struct conn *c, const struct page *p)
 {
 	struct item_run run = {.slots = p->items, .mask = UINT64_MAX, .n = p->n_items};
 	int64_t n_delivered = 0;
-	bool is_end = p->is_last;
+	bool is_cut = false;
 
 	c->awaits_page = false;
-	while (p->kind == PAGE_UNACKED && run.n > 0 &&
-	       item_seq(p->items[run.n - 1]) > c->welcome_top) {
-		run.n--; /* committed since its welcome: comes in its turn */
-		is_end = true;
+	/* What was committed since its welcome comes behind its caught_up. */
+	while (!c->is_caught_up && run.n > 0 && item_seq(p->items[run.n - 1]) > c->welcome_top) {
+		run.n--;
+		is_cut = true;
 	}
 	if (conn_send(c, l->now_ms, &run, &n_delivered) == CONN_GONE) {
 		bury(l, c, METRIC_CLOSED_BY_CLIENT);
@@ -547,12 +579,8 @@ serve_page(struct loop *l, struct conn *c, const struct page *p)
 	}
 	metrics_add(l->shared->metrics, METRIC_DELIVERIES, n_delivered);
 	metrics_add(l->shared->metrics, METRIC_REPLAYED, n_delivered);
-	if (run.n == 0 && is_end && p->kind == PAGE_UNACKED) {
-		c->next_seq = c->welcome_top + 1;
-		c->feed = FEED_TABLE;
-	} else if (run.n == 0 && is_end && p->top >= c->next_seq) {
-		c->next_seq = p->top + 1; /* what is missing up to there was pruned */
-	}
+	if (run.n == 0)
+		finish_page(c, p, is_cut);
 	flush(l, c);
 }
 
@@ -607,11 +635,11 @@ take_page(struct loop *l, struct page *p)
 static void
 start_drain(struct loop *l, int drain_ms)
 {
+	l->drain_until_ms = l->now_ms + drain_ms;
 	for (struct conn *c = l->conns; c != NULL; c = c->next) {
 		if (c->is_closing)
 			continue;
-		c->deadline_ms = l->now_ms + 1 + random_below(l, drain_ms);
-		c->deadline_code = CLOSE_GOING_AWAY;
+		plan_goodbye(l, c);
 		set_timer(l, c);
 	}
 }

@@ -32,7 +32,8 @@ struct loop {
 	struct conn *conns;  /* all of them */
 	struct conn *buried; /* gone, but perhaps still named by events of this round */
 	int64_t now_ms, now_s;
-	size_t fresh_bytes; /* published since the last flush */
+	size_t fresh_bytes;     /* published since the last flush */
+	int64_t drain_until_ms; /* by then all are told to go; 0: no drain */
 	bool is_stopping;
 	unsigned random;
 	uint8_t *buffer;
