@@ -708,7 +708,8 @@ class Opening(Case):
 
     def test_a_request_that_is_no_http_is_refused(self):
         hello_tls = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(200)
-        for data in (hello_tls + b"\r\n\r\n", b"\x00" * 300 + b"\r\n\r\n", b"\r\n\r\n", b"GET\r\n\r\n", b"GET /ws/a\r\n\r\n",
+        for data in (hello_tls + b"\r\n\r\n", b"\x00" * 300 + b"\r\n\r\n", b"\r\n\r\n",
+                     b"GET\r\n\r\n", b"GET /ws/a\r\n\r\n",
                      b": : :\r\n\r\n", b"\xff\xff\xff\xff\r\n\r\n",
                      handshake().replace(b"Host: ", b"Host"),
                      handshake().replace(b"Host: ", b"Ho st: "),
