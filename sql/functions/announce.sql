@@ -1,10 +1,10 @@
 -- orderbell.announce(merchant_ids, seqs) - what a transaction owes the events it has just numbered:
 -- that their commit is flushed, that it cannot be prepared, and the bell, once per merchant with its
--- last seq: {"merchant":7,"seq":42}.
+-- last seq: {"merchant":7,"seq":42}.  Returns whether it rang.
 -- Touches: nothing but the transaction's settings.
 -- Internal: the search_path is its caller's; to set it again would cost every payment 3 us.
 create or replace function orderbell.announce(p_merchant_ids bigint[], p_seqs bigint[])
-	returns void
+	returns boolean
 language plpgsql as $$
 declare
 	v_rings boolean := orderbell.may_ring();
@@ -22,6 +22,7 @@ begin
 				format('{"merchant":%s,"seq":%s}', p_merchant_ids[i], p_seqs[i]));
 		end loop;
 	end if;
+	return v_rings;
 end $$;
 comment on function orderbell.announce(bigint[], bigint[]) is
 	'Internal: what a transaction owes the events it has just numbered.';

@@ -20,17 +20,19 @@
 --
 -- enable_seqscan: a plan made while a table was nearly empty would be kept while it grows.
 -- (xact, id) > (...) says no more than id > ..., but keeps the planner from the primary key.
+-- := instead of perform: an expression is evaluated as it is, a perform is run as a query.
 create or replace function orderbell.number_events() returns trigger
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
 	v_xact constant xid8 := pg_current_xact_id();
-	v_mark constant text := current_setting('orderbell.numbered', true);
+	v_mark text := current_setting('orderbell.numbered', true);
 	v_numbered constant bigint := case when split_part(v_mark, ' ', 1) = v_xact::text
 		then split_part(v_mark, ' ', 2)::bigint else 0 end;
 	v_quiet_by constant text := orderbell.quiet_by();
 	v_has_more boolean;
 	v_seq bigint;
+	v_rang boolean;
 begin
 	if new.id <= v_numbered then
 		return null;
@@ -65,8 +67,8 @@ begin
 					case when v_quiet_by is not null then clock_timestamp() end),
 				acked_by = coalesce(e.acked_by, v_quiet_by)
 			where e.id = new.id;
-			perform set_config('orderbell.numbered', v_xact || ' ' || new.id, true);
-			perform orderbell.announce(array[new.merchant_id], array[v_seq]);
+			v_mark := set_config('orderbell.numbered', v_xact || ' ' || new.id, true);
+			v_rang := orderbell.announce(array[new.merchant_id], array[v_seq]);
 			return null;
 		end if;
 	end if;
