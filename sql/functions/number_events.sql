@@ -49,7 +49,7 @@ begin
 
 	-- NOTIFY and bar_prepare() make sure of it, but they say it less clearly.
 	if current_setting('max_prepared_transactions') <> '0'
-	and left(current_query(), 300) ~* '^\s*prepare\s+transaction\s[^;]*;?\s*$' then
+	and left(current_query(), 300) ~* '^[[:space:]]*prepare[[:space:]]+transaction[[:space:]][^;]*;?[[:space:]]*$' then
 		raise 'a transaction with order events cannot be prepared' using
 			errcode = 'feature_not_supported',
 			detail = 'It would keep the payments of its merchants waiting until it is ended.',

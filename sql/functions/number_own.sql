@@ -5,7 +5,9 @@
 --
 -- Own events are those whose xact is this transaction's: no other transaction, in progress or done,
 -- nor one that wrote with triggers off, has a row with it.  Merchants are locked in the order of
--- their ids, so that two transactions cannot deadlock; events are numbered in the order of theirs.
+-- their ids, so that two commits cannot deadlock (but a transaction that writes more events after its
+-- first were numbered, by SET CONSTRAINTS or a deferred trigger of its own, locks in its own order);
+-- events are numbered in the order of theirs.
 -- The highest of these is left in the setting orderbell.numbered for number_events().
 -- An event whose merchant does not exist becomes a payment_exception.
 -- Errors: see number_events().
