@@ -7,8 +7,8 @@ begin
 	end if;
 	if pg_encoding_to_char((select d.encoding from pg_database d
 			where d.datname = current_database())) <> 'UTF8' then
-		raise 'orderbell needs a database in UTF8, this one is in %', current_setting('server_encoding')
-			using errcode = 'feature_not_supported';
+		raise 'orderbell needs a database in UTF8, this one is in %',
+			current_setting('server_encoding') using errcode = 'feature_not_supported';
 	end if;
 end $$;
 

@@ -40,8 +40,13 @@ begin
 	end if;
 end $$;
 
-comment on trigger orderbell_merchant_made on orderbell.merchant is 'a merchant has a stream from its first moment';
-comment on trigger orderbell_number_events on orderbell.order_event is 'at commit: events get their seqs, and ring';
-comment on trigger orderbell_order_made_paid on orderbell.orders is 'an order that is made paid is an event';
-comment on trigger orderbell_order_paid on orderbell.orders is 'an order that becomes paid is an event';
-comment on trigger orderbell_order_moved on orderbell.orders is 'an order that moves on acks its events';
+comment on trigger orderbell_merchant_made on orderbell.merchant is
+	'a merchant has a stream from its first moment';
+comment on trigger orderbell_number_events on orderbell.order_event is
+	'at commit: events get their seqs, and ring';
+comment on trigger orderbell_order_made_paid on orderbell.orders is
+	'an order that is made paid is an event';
+comment on trigger orderbell_order_paid on orderbell.orders is
+	'an order that becomes paid is an event';
+comment on trigger orderbell_order_moved on orderbell.orders is
+	'an order that moves on acks its events';

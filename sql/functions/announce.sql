@@ -1,6 +1,6 @@
 -- orderbell.announce(merchant_ids, seqs) - what a transaction owes the events it has just numbered:
--- that their commit is flushed, that it cannot be prepared, and the bell, once per merchant with its
--- last seq: {"merchant":7,"seq":42}.  Returns whether it rang.
+-- that their commit is flushed, that it cannot be prepared, and the bell, once per merchant with
+-- its last seq: {"merchant":7,"seq":42}.  Returns whether it rang.
 -- Touches: nothing but the transaction's settings.
 -- Internal: the search_path is its caller's; to set it again would cost every payment 3 us.
 create or replace function orderbell.announce(p_merchant_ids bigint[], p_seqs bigint[])

@@ -2,12 +2,12 @@
 -- Returns false where it could not, so that the caller must NOTIFY, which does the same.
 --
 -- A prepared transaction would keep its merchants' stream rows locked, and so stop their payments,
--- until somebody ends it; and nobody would ring.  PREPARE refuses a transaction with a NOTIFY in it,
--- but NOTIFY takes a lock of the whole cluster.  What else it refuses, and what that costs a
+-- until somebody ends it; and nobody would ring.  PREPARE refuses a transaction with a NOTIFY in
+-- it, but NOTIFY takes a lock of the whole cluster.  What else it refuses, and what that costs a
 -- transaction (measured, CPU): a temporary relation was locked 5 us, a cursor WITH HOLD 25 us, an
 -- exported snapshot 75 us.  So: a temporary view, made once in a session; it has no storage, and
--- holds no transaction id back as a table would.  LOCK runs nothing of a relation, so it may be used
--- on one that the session's user could have put there.
+-- holds no transaction id back as a table would.  LOCK runs nothing of a relation, so it may be
+-- used on one that the session's user could have put there.
 -- The caller asks only where max_prepared_transactions is not 0: by default it is, and nothing can
 -- be prepared.
 -- Touches: the session's temporary schema.

@@ -17,7 +17,8 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	union all
 	select 'unnumbered events', count(*) = 0,
 		format('%s without seq, written with triggers off: select orderbell.renumber()', count(*))
-	from orderbell.order_event e where e.seq is null and e.xact is distinct from pg_current_xact_id_if_assigned()
+	from orderbell.order_event e
+	where e.seq is null and e.xact is distinct from pg_current_xact_id_if_assigned()
 	union all
 	select 'merchants without stream', count(*) = 0,
 		format('%s: their events become payment_exceptions', count(*))

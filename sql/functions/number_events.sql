@@ -5,11 +5,11 @@
 -- transaction, and that is the length of a commit.  So seqs are in commit order and without holes,
 -- however long the transaction stood open.  An event deleted before the commit takes none.
 --
--- Of several events the first firing does all at once (number_own()).  The highest id numbered is left
--- in the transaction-local setting orderbell.numbered; later firings compare with it and return, or,
--- for an event that was written after it and so has a higher id, need not look below it.  ROLLBACK TO
--- takes the setting back together with the seqs, and one left by another transaction counts for
--- nothing, since the transaction's id is in it.
+-- Of several events the first firing does all at once (number_own()).  The highest id numbered is
+-- left in the transaction-local setting orderbell.numbered; later firings compare with it and
+-- return, or, for an event that was written after it and so has a higher id, need not look below
+-- it.  ROLLBACK TO takes the setting back together with the seqs, and one left by another
+-- transaction counts for nothing, since the transaction's id is in it.
 --
 -- It runs as its owner: a deferred trigger runs as whoever commits, and a shop's role has no right
 -- here.  Apart from what locks may raise, it fails the shop's statement with
@@ -49,7 +49,8 @@ begin
 
 	-- NOTIFY and bar_prepare() make sure of it, but they say it less clearly.
 	if current_setting('max_prepared_transactions') <> '0'
-	and left(current_query(), 300) ~* '^[[:space:]]*prepare[[:space:]]+transaction[[:space:]][^;]*;?[[:space:]]*$' then
+	and left(current_query(), 300) ~*
+		'^[[:space:]]*prepare[[:space:]]+transaction[[:space:]][^;]*;?[[:space:]]*$' then
 		raise 'a transaction with order events cannot be prepared' using
 			errcode = 'feature_not_supported',
 			detail = 'It would keep the payments of its merchants waiting until it is ended.',

@@ -1,13 +1,13 @@
--- orderbell.number_own(after) - gives the events of this transaction that have no seq yet their seqs,
--- all at once.
+-- orderbell.number_own(after) - gives the events of this transaction that have no seq yet their
+-- seqs, all at once.
 --   p_after  those with a higher id than this
 -- Returns how many it numbered.
 --
 -- Own events are those whose xact is this transaction's: no other transaction, in progress or done,
 -- nor one that wrote with triggers off, has a row with it.  Merchants are locked in the order of
--- their ids, so that two commits cannot deadlock (but a transaction that writes more events after its
--- first were numbered, by SET CONSTRAINTS or a deferred trigger of its own, locks in its own order);
--- events are numbered in the order of theirs.
+-- their ids, so that two commits cannot deadlock (but a transaction that writes more events after
+-- its first were numbered, by SET CONSTRAINTS or a deferred trigger of its own, locks in its own
+-- order); events are numbered in the order of theirs.
 -- The highest of these is left in the setting orderbell.numbered for number_events().
 -- An event whose merchant does not exist becomes a payment_exception.
 -- Errors: see number_events().
@@ -48,7 +48,8 @@ begin
 	numbered as (
 		update orderbell.order_event e
 		set seq = c.before + o.nth, created_at = clock_timestamp(),
-			acked_at = coalesce(e.acked_at, case when v_quiet_by is not null then clock_timestamp() end),
+			acked_at = coalesce(e.acked_at,
+				case when v_quiet_by is not null then clock_timestamp() end),
 			acked_by = coalesce(e.acked_by, v_quiet_by)
 		from own o join counted c on c.merchant_id = o.merchant_id
 		where e.id = o.id)

@@ -1,6 +1,7 @@
--- orderbell.order_moved() - trigger: an order has moved on (confirmed, sent, cancelled ...), so somebody
--- has seen it: its events are acked by "order".
--- Never fails the shop's statement, and never waits: an event that is locked is being acked already.
+-- orderbell.order_moved() - trigger: an order has moved on (confirmed, sent, cancelled ...), so
+-- somebody has seen it: its events are acked by "order".
+-- Never fails the shop's statement, and never waits: an event that is locked is being acked
+-- already.
 -- Touches: order_event (update).
 create or replace function orderbell.order_moved() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

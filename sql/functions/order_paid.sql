@@ -1,5 +1,5 @@
--- orderbell.order_paid() - trigger: an order has become paid, by whatever statement; its merchant is
--- to know.  One that was cancelled or refunded before makes a payment_exception instead.
+-- orderbell.order_paid() - trigger: an order has become paid, by whatever statement; its merchant
+-- is to know.  One that was cancelled or refunded before makes a payment_exception instead.
 -- With `set local orderbell.quiet = on` nothing happens: for importing history.
 -- Never fails the shop's statement.
 -- Touches: order_event (insert), payment_exception (insert).

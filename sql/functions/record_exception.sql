@@ -16,5 +16,6 @@ begin
 			'kind', p_kind, 'merchant', p_merchant_id, 'orderId', p_order_id)::text);
 	end if;
 end $$;
-comment on function orderbell.record_exception(text, bigint, bigint, text, numeric, text, text, text)
-	is 'Internal: keeps a payment for a person to look at.';
+comment on function orderbell.record_exception(
+	text, bigint, bigint, text, numeric, text, text, text) is
+	'Internal: keeps a payment for a person to look at.';

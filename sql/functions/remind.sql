@@ -3,8 +3,8 @@
 --   p_bell     as in orderbell.pay()
 -- Gives the event (its seq is given at commit); within a minute of the last reminder of that order
 -- it is that one again, with is_new false, and nothing is written.
--- Raises OB404: no such order (of that user); OB409: it is not on its way (not paid, done, cancelled,
--- refunded); 22023: p_bell is neither.
+-- Raises OB404: no such order (of that user); OB409: it is not on its way (not paid, done,
+-- cancelled, refunded); 22023: p_bell is neither.
 -- Touches: orders (lock), order_event (insert).
 create or replace function orderbell.remind(
 	p_order_id bigint, p_user_id bigint default null, p_bell text default 'commit')

@@ -1,6 +1,6 @@
--- orderbell.tell_acked(merchant_id, seqs, by) - tells the notifiers, on order_control, what has been
--- acked: {"acked":[3,4],"merchant":7,"by":"till-1"}.  A payload has room for 8000 bytes, so many seqs
--- go in several.
+-- orderbell.tell_acked(merchant_id, seqs, by) - tells the notifiers, on order_control, what has
+-- been acked: {"acked":[3,4],"merchant":7,"by":"till-1"}.  A payload has room for 8000 bytes, so
+-- many seqs go in several.
 -- Touches: nothing.  Internal.
 create or replace function orderbell.tell_acked(p_merchant_id bigint, p_seqs bigint[], p_by text)
 	returns void

@@ -1,6 +1,6 @@
 -- order_event - what rings at terminals.
--- xact says which transaction wrote a row.  That is how the commit trigger finds the rows of its own
--- transaction exactly: those of its savepoints too, and never one that another transaction left
+-- xact says which transaction wrote a row.  That is how the commit trigger finds the rows of its
+-- own transaction exactly: those of its savepoints too, and never one that another transaction left
 -- without a seq.  (xmin would not do, it is that of the savepoint.)
 -- No CHECK: each one costs every payment 4 us, and only our functions write here.
 create table if not exists orderbell.order_event (
@@ -16,10 +16,11 @@ create table if not exists orderbell.order_event (
 	xact        xid8 not null default pg_current_xact_id()
 );
 comment on table orderbell.order_event is
-	'What rings at terminals: one row per event, numbered per merchant 1, 2, 3 ... in commit order.';
+	'What rings at terminals: one row per event, numbered 1, 2, 3 ... per merchant as they commit.';
 comment on column orderbell.order_event.id is 'of the event; not in commit order';
 comment on column orderbell.order_event.merchant_id is 'who is to know';
-comment on column orderbell.order_event.seq is 'given when its transaction commits; null only inside it';
+comment on column orderbell.order_event.seq is
+	'given when its transaction commits; null only inside it';
 comment on column orderbell.order_event.type is
 	'1 new paid order, 2 the customer reminds, others are the shop''s own';
 comment on column orderbell.order_event.order_id is 'the order it is about, if any';
@@ -33,7 +34,8 @@ comment on column orderbell.order_event.xact is 'the transaction that wrote it';
 
 -- An event is written twice, with and without seq; indexes that skip the first save a third of the
 -- work.  A query that says seq > or = something can use them as they are.
--- (`create index if not exists` would lock out payments before it sees that there is nothing to do.)
+-- (`create index if not exists` would lock out payments before it sees that there is nothing to
+-- do.)
 do $$
 begin
 	if to_regclass('orderbell.order_event_seq') is null then

@@ -39,7 +39,7 @@ create table if not exists orderbell.orders (
 	merchant_id             bigint not null default 1
 ) with (fillfactor = 85);
 comment on table orderbell.orders is
-	'Take-out orders. One whose pay_status becomes 1, by whatever statement, rings at its merchant.';
+	'Take-out orders. One whose pay_status becomes 1, by any statement, rings at its merchant.';
 comment on column orderbell.orders.id is 'order_id of its events';
 comment on column orderbell.orders.number is 'the order number the customer and the gateway know';
 comment on column orderbell.orders.status is

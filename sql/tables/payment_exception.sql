@@ -2,8 +2,8 @@
 create table if not exists orderbell.payment_exception (
 	id             bigint generated always as identity primary key,
 	created_at     timestamptz not null default clock_timestamp(),
-	kind           text not null check (kind in
-	               ('unknown_order', 'amount_differs', 'cancelled', 'refunded', 'unknown_merchant')),
+	kind           text not null check (kind in ('unknown_order', 'amount_differs', 'cancelled',
+	               'refunded', 'unknown_merchant')),
 	merchant_id    bigint,
 	order_id       bigint,
 	number         text,
@@ -28,10 +28,13 @@ comment on column orderbell.payment_exception.created_at is 'when it was first n
 comment on column orderbell.payment_exception.kind is
 	'unknown_order, amount_differs, cancelled, refunded: the order was not paid; '
 	'unknown_merchant: it was, but its merchant_id names none';
-comment on column orderbell.payment_exception.merchant_id is 'that of the order, as far as it is known';
+comment on column orderbell.payment_exception.merchant_id is
+	'that of the order, as far as it is known';
 comment on column orderbell.payment_exception.order_id is 'the order, as far as it is known';
 comment on column orderbell.payment_exception.number is 'the order number that was named';
 comment on column orderbell.payment_exception.amount is 'what was paid, as far as it is known';
-comment on column orderbell.payment_exception.gateway is 'who said so; null: the order was updated by SQL';
-comment on column orderbell.payment_exception.transaction_id is 'the gateway''s own id of the payment';
+comment on column orderbell.payment_exception.gateway is
+	'who said so; null: the order was updated by SQL';
+comment on column orderbell.payment_exception.transaction_id is
+	'the gateway''s own id of the payment';
 comment on column orderbell.payment_exception.detail is 'more, in words';

@@ -1,8 +1,8 @@
--- stream - where each merchant's events stand.  Narrow, and apart from merchant: a payment locks this
--- row for the length of its commit, so nothing else may be written here, and editing a merchant
--- blocks no payment.  No CHECK either: each one costs every payment 2 us, and only our functions write
--- here.  Half of each page is kept free, so that a new seq stays on its page and the
--- whole table a few pages: the notifiers read it every second.
+-- stream - where each merchant's events stand.  Narrow, and apart from merchant: a payment locks
+-- this row for the length of its commit, so nothing else may be written here, and editing a
+-- merchant blocks no payment.  No CHECK either: each one costs every payment 2 us, and only our
+-- functions write here.  Half of each page is kept free, so that a new seq stays on its page and
+-- the whole table a few pages: the notifiers read it every second.
 create table if not exists orderbell.stream (
 	merchant_id bigint primary key references orderbell.merchant on delete cascade,
 	epoch       text not null default left(gen_random_uuid()::text, 8),
