@@ -81,7 +81,7 @@ listen_at_path(const char *path, mode_t mode, char *error, size_t error_size)
 		errno = ENAMETOOLONG;
 		return fail(-1, path, "cannot listen", error, error_size);
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (lstat(path, &about) == 0) {
 		bool is_socket = S_ISSOCK(about.st_mode);
 

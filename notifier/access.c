@@ -1,6 +1,7 @@
 #include "notifier/access.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,12 +19,13 @@ is_forwarded_from_outside(const struct request *r)
 		for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
 			char list[256], *rest = list;
 			const char *hop;
+			int n;
 
 			if (strcasecmp(r->headers[i].name, names[k]) != 0)
 				continue;
-			if (strlen(r->headers[i].value) >= sizeof list)
+			n = snprintf(list, sizeof list, "%s", r->headers[i].value);
+			if (n < 0 || (size_t)n >= sizeof list)
 				return true;
-			strcpy(list, r->headers[i].value);
 			while ((hop = strsep(&rest, ", \t")) != NULL) {
 				if (*hop != '\0' && !request_is_loopback(hop, false))
 					return true;
@@ -127,9 +129,9 @@ find_token(const struct access *a, const struct request *r, char *token, size_t 
 	else
 		value = request_header(r, "token");
 	if (value != NULL) {
-		if (strlen(value) >= size)
-			value = "";
-		strcpy(token, value);
+		/* One that is too long for any token is none: left empty it is refused. */
+		if ((size_t)snprintf(token, size, "%s", value) >= size)
+			token[0] = '\0';
 		return true;
 	}
 	if (request_cookie(r, "token", token, size))

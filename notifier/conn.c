@@ -16,12 +16,13 @@ enum {
 struct conn *
 conn_new(int fd, const char *name, enum session_kind kind, const struct grant *grant)
 {
-	struct conn *c = calloc(1, sizeof *c + strlen(name) + 1);
+	size_t name_size = strlen(name) + 1;
+	struct conn *c = calloc(1, sizeof *c + name_size);
 
 	if (c == NULL)
 		return NULL;
 	c->fd = fd;
-	strcpy(c->name, name);
+	memcpy(c->name, name, name_size);
 	session_init(&c->session, kind, grant);
 	frame_reader_init(&c->reader, session_keep(&c->session));
 	return c;

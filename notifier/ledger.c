@@ -12,6 +12,7 @@
 
 #include "notifier/event_row.h"
 #include "notifier/handshake.h"
+#include "notifier/pgarray.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/pgconn.h"
@@ -104,18 +105,19 @@ ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, in
 bool
 ledger_ack(struct ledger *l, int64_t merchant, const int64_t *seqs, size_t n, const char *by)
 {
-	struct ack *a = malloc(sizeof *a + n * ID_TEXT + 3);
+	struct ack *a = malloc(sizeof *a + PGARRAY_ROOM(n));
+	struct pgarray array;
 	bool is_taken;
-	size_t len = 0;
 
 	if (a == NULL)
 		return false;
 	a->next = NULL;
 	a->merchant = merchant;
 	snprintf(a->by, sizeof a->by, "%s", by);
+	pgarray_start(&array, a->seqs, PGARRAY_ROOM(n));
 	for (size_t i = 0; i < n; i++)
-		len += (size_t)sprintf(a->seqs + len, "%c%" PRId64, i == 0 ? '{' : ',', seqs[i]);
-	strcpy(a->seqs + len, n == 0 ? "{}" : "}");
+		pgarray_add(&array, seqs[i]);
+	pgarray_end(&array);
 	pthread_mutex_lock(&l->lock);
 	is_taken = l->n_acks < ACKS_MAX;
 	if (is_taken) {
@@ -169,7 +171,7 @@ new_page(const struct question *q)
 	if (p == NULL)
 		abort();
 	/* What holds of a merchant without a stream. */
-	strcpy(p->epoch, "none");
+	snprintf(p->epoch, sizeof p->epoch, "none");
 	p->kept_from = 1;
 	p->is_last = true;
 	return p;
@@ -190,15 +192,15 @@ take_open(struct page *p, const char *seqs)
 static bool
 answer_openings(struct ledger *l, struct question *const *asked, size_t n)
 {
-	char ids[OPENINGS_MAX * ID_TEXT + 3];
-	const char *params[1] = {ids};
-	size_t len = 0;
+	char text[PGARRAY_ROOM(OPENINGS_MAX)];
+	const char *params[1];
+	struct pgarray ids;
 	PGresult *res;
 
+	pgarray_start(&ids, text, sizeof text);
 	for (size_t i = 0; i < n; i++)
-		len += (size_t)sprintf(
-		    ids + len, "%c%" PRId64, i == 0 ? '{' : ',', asked[i]->merchant);
-	strcpy(ids + len, "}");
+		pgarray_add(&ids, asked[i]->merchant);
+	params[0] = pgarray_end(&ids);
 	res = ask(l, "opening", 1, params);
 	if (res == NULL)
 		return false;

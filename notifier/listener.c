@@ -15,6 +15,7 @@
 #include "notifier/event_row.h"
 #include "notifier/hub.h"
 #include "notifier/idmap.h"
+#include "notifier/pgarray.h"
 #include "shared/clock.h"
 #include "shared/json.h"
 #include "shared/log.h"
@@ -216,27 +217,6 @@ take_wishes(struct listener *l)
 
 /* --- queries --- */
 
-/* A PostgreSQL array of numbers as text, built piece by piece. */
-struct array {
-	char *text;
-	size_t len;
-};
-
-enum { ARRAY_ELEMENT = 21, ARRAY_ROOM = MERCHANTS_MAX * ARRAY_ELEMENT + 3 };
-
-static void
-array_add(struct array *a, int64_t value)
-{
-	a->len += (size_t)sprintf(a->text + a->len, "%c%" PRId64, a->len == 0 ? '{' : ',', value);
-}
-
-static const char *
-array_end(struct array *a)
-{
-	strcpy(a->text + a->len, a->len == 0 ? "{}" : "}");
-	return a->text;
-}
-
 /* Runs a statement that gives rows.  NULL when it did not: then the connection is given up. */
 static PGresult *
 ask(struct listener *l, const char *statement, int n, const char *const *params)
@@ -284,24 +264,25 @@ take_stream(struct listener *l, struct watch *w, const char *epoch, int64_t top)
 static bool
 read_streams(struct listener *l, bool only_unknown)
 {
-	char text[ARRAY_ROOM];
+	char text[PGARRAY_ROOM(MERCHANTS_MAX)];
 	size_t at = 0;
 
 	for (struct watch *w = idmap_next(&l->watches, &at); w != NULL;) {
-		struct array ids = {.text = text};
+		struct pgarray ids;
 		const char *params[1];
 		PGresult *res;
 		int n = 0;
 
+		pgarray_start(&ids, text, sizeof text);
 		for (; w != NULL && n < MERCHANTS_MAX; w = idmap_next(&l->watches, &at)) {
 			if (only_unknown && w->is_known)
 				continue;
-			array_add(&ids, w->merchant);
+			pgarray_add(&ids, w->merchant);
 			n++;
 		}
 		if (n == 0)
 			break;
-		params[0] = array_end(&ids);
+		params[0] = pgarray_end(&ids);
 		res = ask(l, "streams", 1, params);
 		if (res == NULL)
 			return false;
@@ -365,25 +346,27 @@ static bool
 read_events(struct listener *l)
 {
 	static const char per_merchant[] = "1000", in_all[] = "5000";
-	char ids_text[ARRAY_ROOM], lasts_text[ARRAY_ROOM];
-	struct array ids = {.text = ids_text}, lasts = {.text = lasts_text};
+	char ids_text[PGARRAY_ROOM(MERCHANTS_MAX)], lasts_text[PGARRAY_ROOM(MERCHANTS_MAX)];
+	struct pgarray ids, lasts;
 	const char *params[4] = {NULL, NULL, per_merchant, in_all};
 	size_t n = l->n_dirty < MERCHANTS_MAX ? l->n_dirty : MERCHANTS_MAX;
 	struct watch *asked[MERCHANTS_MAX];
 	PGresult *res;
 	bool is_full;
 
+	pgarray_start(&ids, ids_text, sizeof ids_text);
+	pgarray_start(&lasts, lasts_text, sizeof lasts_text);
 	/* From the front: however busy some are, each has its turn. */
 	for (size_t i = 0; i < n; i++) {
 		asked[i] = l->dirty[i];
 		asked[i]->is_dirty = false;
-		array_add(&ids, asked[i]->merchant);
-		array_add(&lasts, asked[i]->last);
+		pgarray_add(&ids, asked[i]->merchant);
+		pgarray_add(&lasts, asked[i]->last);
 	}
 	l->n_dirty -= n;
 	memmove(l->dirty, l->dirty + n, l->n_dirty * sizeof(struct watch *));
-	params[0] = array_end(&ids);
-	params[1] = array_end(&lasts);
+	params[0] = pgarray_end(&ids);
+	params[1] = pgarray_end(&lasts);
 	res = ask(l, "events", 4, params);
 	if (res == NULL)
 		return false; /* after the reconnect every stream is compared anew */
@@ -464,12 +447,13 @@ static bool
 hear_control(struct listener *l, const char *payload)
 {
 	json_object *json = json_read_object(payload, strlen(payload));
-	char merchant[24], seqs_text[CONTROL_SEQS_MAX * ARRAY_ELEMENT + 3];
-	struct array seqs = {.text = seqs_text};
+	char merchant[24], seqs_text[PGARRAY_ROOM(CONTROL_SEQS_MAX)];
+	struct pgarray seqs;
 	const char *params[2] = {merchant, NULL};
 	int64_t id = 0;
 	PGresult *res;
 
+	pgarray_start(&seqs, seqs_text, sizeof seqs_text);
 	if (json != NULL && json_get_int(json, "merchant", &id) &&
 	    idmap_get(&l->watches, id) != NULL) {
 		json_object *acked = json_object_object_get(json, "acked");
@@ -478,7 +462,7 @@ hear_control(struct listener *l, const char *payload)
 		               : 0;
 
 		for (size_t i = 0; i < n && i < CONTROL_SEQS_MAX; i++)
-			array_add(
+			pgarray_add(
 			    &seqs, json_object_get_int64(json_object_array_get_idx(acked, i)));
 	} else {
 		id = 0;
@@ -487,7 +471,7 @@ hear_control(struct listener *l, const char *payload)
 	if (id == 0)
 		return true; /* nobody here is concerned */
 	snprintf(merchant, sizeof merchant, "%" PRId64, id);
-	params[1] = array_end(&seqs);
+	params[1] = pgarray_end(&seqs);
 	res = ask(l, "acked", 2, params);
 	if (res == NULL)
 		return false;

@@ -14,6 +14,7 @@
 #include "notifier/idmap.h"
 #include "notifier/item.h"
 #include "notifier/outbox.h"
+#include "notifier/pgarray.h"
 #include "notifier/wheel.h"
 
 /* --- wheel --- */
@@ -121,6 +122,24 @@ an_outbox_gives_its_bytes_in_order_and_holds_nothing_when_empty(void **state)
 	assert_true(outbox_put_close(&o, CLOSE_SLOW));
 	assert_memory_equal(outbox_bytes(&o), "\x88\x02\x0f\xa1", 4);
 	outbox_clear(&o);
+}
+
+/* --- pgarray --- */
+
+static void
+an_array_is_written_as_postgresql_reads_it(void **state)
+{
+	char text[PGARRAY_ROOM(3)];
+	struct pgarray a;
+
+	(void)state;
+	pgarray_start(&a, text, sizeof text);
+	assert_string_equal(pgarray_end(&a), "{}");
+	pgarray_start(&a, text, sizeof text);
+	pgarray_add(&a, INT64_MIN);
+	pgarray_add(&a, 0);
+	pgarray_add(&a, INT64_MAX);
+	assert_string_equal(pgarray_end(&a), "{-9223372036854775808,0,9223372036854775807}");
 }
 
 /* --- item --- */
@@ -286,6 +305,7 @@ main(void)
 	    cmocka_unit_test(a_timer_that_is_always_due_does_not_run_for_ever),
 	    cmocka_unit_test(a_map_finds_what_was_put_and_forgets_what_was_removed),
 	    cmocka_unit_test(an_outbox_gives_its_bytes_in_order_and_holds_nothing_when_empty),
+	    cmocka_unit_test(an_array_is_written_as_postgresql_reads_it),
 	    cmocka_unit_test(an_event_is_written_for_each_kind_of_client),
 	    cmocka_unit_test(kinds_that_read_the_same_share_their_bytes),
 	    cmocka_unit_test(types_of_the_shops_own_are_not_for_plain_clients),
