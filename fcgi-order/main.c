@@ -21,8 +21,8 @@ block_signals(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 static int
@@ -49,9 +49,10 @@ run(void *options, const char *socket)
 	bool is_ours = *where != '\0';
 	enum server_end end;
 
-	block_signals();
+	signal(SIGPIPE, SIG_IGN);
 	if (!is_ours && !server_has_inherited_socket())
 		return run_cgi(o, &counters);
+	block_signals();
 	if (is_ours &&
 	    (fd = socket_listen(where, options_socket_mode(o), error, sizeof error)) < 0) {
 		log_err("cannot start: %s", error);
@@ -88,10 +89,21 @@ static const struct program program = {
     .takes_socket = 1,
 };
 
+/* A CGI program is given the words of a query without "=" as its arguments (RFC 3875, section 4.4):
+ * they are a stranger's, and one of them could be --config. */
+static bool
+has_arguments_of_a_stranger(void)
+{
+	const char *query = getenv("QUERY_STRING");
+
+	return getenv("GATEWAY_INTERFACE") != NULL && query != NULL && *query != '\0' &&
+	       strchr(query, '=') == NULL;
+}
+
 int
 main(int argc, char **argv)
 {
 	struct options options = {0};
 
-	return program_main(&program, &options, argc, argv);
+	return program_main(&program, &options, has_arguments_of_a_stranger() ? 1 : argc, argv);
 }

@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/pgconn.h"
 
 /* A gateway waits 5 s: connecting, the statement and the bell stay below 4 s together. */
 enum { CONNECT_MS = 700, MARGIN_MS = 250, RING_MS = 300, PING_MS = 1000 };
+
+enum { STUCK_MS = 500 }; /* what failed after that long has kept a thread from other requests */
 
 /* Names and order of the columns are those of orderbell.pay(). */
 static const struct pgconn_statement statements[] = {
@@ -27,6 +31,7 @@ static const struct pgconn_statement statements[] = {
 struct pg_store {
 	struct pgconn *db;
 	struct counters *counters;
+	struct valve *valve;
 	int statement_ms;
 	bool is_down; /* and that was told */
 	char session_sql[200];
@@ -55,6 +60,17 @@ status_of_name(const char *name)
 			return verdicts[i].status;
 	}
 	return STORE_DOWN;
+}
+
+/* The database is newer than we are: who asks again may meet a program that knows it. */
+static enum store_status
+status_of_verdict(const char *name)
+{
+	enum store_status status = status_of_name(name);
+
+	if (status == STORE_DOWN)
+		log_err("unknown verdict, answered 503: verdict=%s", name);
+	return status;
 }
 
 /* True for what passes: deadlocks, timeouts, a server that shuts down or has run out of room. */
@@ -95,7 +111,7 @@ status_of(struct pg_store *s, const char *statement, const PGresult *res)
 	enum store_status status;
 
 	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
-		return status_of_name(PQgetvalue(res, 0, 0));
+		return status_of_verdict(PQgetvalue(res, 0, 0));
 	status = status_of_name(sqlstate != NULL ? sqlstate : "");
 	if (status == STORE_DOWN)
 		tell_error(s, statement, sqlstate != NULL ? sqlstate : "none", res);
@@ -142,7 +158,7 @@ ring(struct pg_store *s, const char *merchant_id)
 
 /* Runs a statement that gives verdict, id and merchant; rings when something is new. */
 static enum store_status
-run(struct pg_store *s, const char *statement, int n, const char *const *params, int64_t *id)
+run_inside(struct pg_store *s, const char *statement, int n, const char *const *params, int64_t *id)
 {
 	PGresult *res;
 	enum store_status status;
@@ -161,6 +177,23 @@ run(struct pg_store *s, const char *statement, int n, const char *const *params,
 	if (status == STORE_OK)
 		ring(s, PQgetvalue(res, 0, 2));
 	PQclear(res);
+	return status;
+}
+
+/* The same, where not too many wait already. */
+static enum store_status
+run(struct pg_store *s, const char *statement, int n, const char *const *params, int64_t *id)
+{
+	int64_t start_ms = clock_ms();
+	enum store_status status;
+
+	if (!valve_enter(s->valve)) {
+		if (counters_may_tell(s->counters, (int64_t)time(NULL)))
+			log_warn("the database is slow, requests are answered 503 unasked");
+		return STORE_DOWN;
+	}
+	status = run_inside(s, statement, n, params, id);
+	valve_leave(s->valve, status == STORE_DOWN && clock_ms() - start_ms >= STUCK_MS);
 	return status;
 }
 
@@ -215,18 +248,19 @@ is_up(void *arg)
 }
 
 struct pg_store *
-pg_store_new(const struct options *options, struct counters *counters)
+pg_store_new(const struct options *options, struct counters *counters, struct valve *valve)
 {
 	struct pg_store *s = calloc(1, sizeof *s);
 
 	if (s == NULL)
 		return NULL;
 	s->counters = counters;
+	s->valve = valve;
 	s->statement_ms = (int)options->statement_timeout_ms;
 	snprintf(s->session_sql, sizeof s->session_sql,
 	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8';"
 	    " set orderbell.currency = '%s'", /* three capital letters: options_conflict() */
-	    s->statement_ms, s->statement_ms * 4 / 5, options->currency);
+	    s->statement_ms, s->statement_ms * 3 / 5, options->currency);
 	s->interface = (struct order_store){s, pay, pay_own, remind, is_up};
 	s->db = pgconn_new(options->database, "fcgi-order", s->session_sql, statements);
 	if (s->db != NULL)

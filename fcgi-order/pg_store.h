@@ -5,11 +5,13 @@
 #include "fcgi-order/counters.h"
 #include "fcgi-order/options.h"
 #include "fcgi-order/order_store.h"
+#include "fcgi-order/valve.h"
 
 struct pg_store;
 
-/* Borrows both.  NULL: out of memory. */
-struct pg_store *pg_store_new(const struct options *options, struct counters *counters);
+/* Borrows all; `valve` is that of all stores of the process.  NULL: out of memory. */
+struct pg_store *pg_store_new(
+    const struct options *options, struct counters *counters, struct valve *valve);
 void pg_store_free(struct pg_store *s); /* accepts NULL */
 
 /* The interface of it; valid as long as it. */

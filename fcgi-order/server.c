@@ -31,6 +31,7 @@ struct server {
 	int listen_fd;
 	const struct options *options;
 	struct counters *counters;
+	struct valve valve;
 	atomic_bool has_failed;
 	pthread_t threads[];
 };
@@ -89,12 +90,16 @@ handle(const struct options *options, struct counters *counters, const struct or
 static int
 format_header(const struct reply *r, char *out, size_t size)
 {
-	return snprintf(out, size,
-	    "Status: %d %s\r\n%s%s%s%s%s%sCache-Control: no-store\r\nContent-Length: %zu\r\n\r\n",
+	char length[48] = "";
+
+	if (r->status != 204) /* which must not have one: RFC 9110, section 8.6 */
+		snprintf(length, sizeof length, "Content-Length: %zu\r\n",
+		    r->body != NULL ? strlen(r->body) : 0);
+	return snprintf(out, size, "Status: %d %s\r\n%s%s%s%s%s%sCache-Control: no-store\r\n%s\r\n",
 	    r->status, reply_reason(r->status), r->content_type != NULL ? "Content-Type: " : "",
 	    r->content_type != NULL ? r->content_type : "", r->content_type != NULL ? "\r\n" : "",
 	    r->allow != NULL ? "Allow: " : "", r->allow != NULL ? r->allow : "",
-	    r->allow != NULL ? "\r\n" : "", r->body != NULL ? strlen(r->body) : 0);
+	    r->allow != NULL ? "\r\n" : "", length);
 }
 
 /* --- FastCGI --- */
@@ -155,7 +160,7 @@ static void *
 run_thread(void *arg)
 {
 	struct server *s = arg;
-	struct pg_store *store = pg_store_new(s->options, s->counters);
+	struct pg_store *store = pg_store_new(s->options, s->counters, &s->valve);
 	const struct order_store *interface = store == NULL ? NULL : pg_store_interface(store);
 	FCGX_Request fcgi;
 	int rc = -ENOMEM;
@@ -186,6 +191,7 @@ wait_for_the_end(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	while (sigwait(&signals, &got) != 0)
 		;
 }
@@ -234,6 +240,8 @@ server_run(int listen_fd, const struct options *options, struct counters *counte
 	s->listen_fd = listen_fd;
 	s->options = options;
 	s->counters = counters;
+	s->valve.most = (int)options->threads;
+	atomic_init(&s->valve.allowed, (int)options->threads);
 	n = start_threads(s);
 	if (n > 0)
 		wait_for_the_end();
@@ -275,7 +283,8 @@ server_run_cgi(const struct options *options, struct counters *counters)
 {
 	const char *method = getenv("REQUEST_METHOD"), *length = getenv("CONTENT_LENGTH");
 	size_t left = length == NULL ? 0 : strtoul(length, NULL, 10);
-	struct pg_store *store = pg_store_new(options, counters);
+	struct valve valve = {.most = 1, .allowed = 1};
+	struct pg_store *store = pg_store_new(options, counters, &valve);
 	struct reply reply = {0};
 	char header[512];
 	bool ok;

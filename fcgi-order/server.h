@@ -17,8 +17,8 @@ enum server_end {
 	                     use what was lent; only the end of the process is left */
 };
 
-/* Serves FastCGI requests from a listening socket in options->threads threads until SIGTERM or
- * SIGINT, which must be blocked in the caller. */
+/* Serves FastCGI requests from a listening socket in options->threads threads until SIGTERM,
+ * SIGINT or SIGUSR1 (FastCGI's own), which must be blocked in the caller. */
 enum server_end server_run(int listen_fd, const struct options *options, struct counters *counters);
 
 /* Serves the one request that the environment and standard input describe (CGI, RFC 3875). */
