@@ -16,12 +16,17 @@ grant execute on function
 	orderbell.ring(bigint)
 to orderbell_fcgi;
 
--- notifier: reads events, acks them.
+-- notifier: reads events, acks them, tells of itself and its terminals.
 grant select on orderbell.stream, orderbell.order_event to orderbell_notifier;
 grant execute on function
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
-	orderbell.ack(bigint, bigint[], text)
+	orderbell.ack(bigint, bigint[], text),
+	orderbell.notifier_beat(text, text, text, text),
+	orderbell.notifier_gone(text),
+	orderbell.tell_presence(text, bigint[], bigint[], text[], text[], text[], timestamptz[],
+		bigint[]),
+	orderbell.forget_presence(text)
 to orderbell_notifier;
 
 -- DBA: sees all, keeps merchants and orders, settles payment exceptions, uses every verb; streams

@@ -14,6 +14,8 @@ set local client_min_messages = warning;
 \ir tables/orders.sql
 \ir tables/order_event.sql
 \ir tables/payment_exception.sql
+\ir tables/notifier.sql
+\ir tables/presence.sql
 \ir functions/timeline.sql
 \ir functions/wire_epoch.sql
 \ir functions/quiet_by.sql
@@ -35,9 +37,15 @@ set local client_min_messages = warning;
 \ir functions/prune.sql
 \ir functions/new_epoch.sql
 \ir functions/renumber.sql
-\ir functions/doctor.sql
+\ir functions/forget_lost.sql
+\ir functions/notifier_beat.sql
+\ir functions/notifier_gone.sql
+\ir functions/tell_presence.sql
+\ir functions/forget_presence.sql
 \ir triggers.sql
+\ir views/terminals_online.sql
 \ir views/waiting.sql
 \ir views/payment_exceptions.sql
+\ir functions/doctor.sql
 \ir grants.sql
 commit;

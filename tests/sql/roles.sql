@@ -1,6 +1,6 @@
 -- Each role may do its own work and not another's.
 \unset ON_ERROR_ROLLBACK
-select plan(23);
+select plan(25);
 select test.merchant() as m \gset
 select test.order(:m) as o, test.paid(:m) as p \gset
 create role test_fcgi login in role orderbell_fcgi;
@@ -14,7 +14,7 @@ select test.open('fcgi', 'test_fcgi'), test.open('notifier', 'test_notifier'), t
 create temporary table may (who text, what text);
 insert into may values
 	('orderbell_fcgi', 'pay remind ring'),
-	('orderbell_notifier', 'ack timeline wire_epoch'),
+	('orderbell_notifier', 'ack forget_presence notifier_beat notifier_gone tell_presence timeline wire_epoch'),
 	('orderbell_dba', 'ack doctor new_epoch notify pay prune remind renumber ring timeline wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
@@ -25,8 +25,10 @@ truncate may;
 insert into may values
 	('orderbell_fcgi', null),
 	('orderbell_notifier', 'order_event: SELECT, stream: SELECT'),
-	('orderbell_dba', 'merchant: DELETE INSERT SELECT UPDATE, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, '
-		'payment_exception: DELETE SELECT UPDATE, payment_exceptions: SELECT, stream: SELECT, waiting: SELECT'),
+	('orderbell_dba', 'merchant: DELETE INSERT SELECT UPDATE, '
+		'notifier: SELECT, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, payment_exception: DELETE SELECT UPDATE, '
+		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, terminals_online: SELECT, '
+		'waiting: SELECT'),
 	('public', null);
 select is((select string_agg(t.relname || ': ' || t.privileges, ', ' order by t.relname) from (
 		select c.relname, string_agg(a.privilege_type, ' ' order by a.privilege_type) as privileges
@@ -49,6 +51,10 @@ select is(test.try('notifier', 'listen order_events', 'listen order_control',
 	format('select orderbell.wire_epoch(s.epoch) || orderbell.timeline() from orderbell.stream s where s.merchant_id = %s', :m),
 	format('select content from orderbell.order_event where merchant_id = %s and seq > 0', :m),
 	format('select orderbell.ack(%s, array[1], ''till'')', :m)), 'done', 'the notifier listens, reads and acks');
+select is(test.try('notifier', 'select orderbell.notifier_beat(''n'', ''one'', ''0.1'', ''listen'')',
+	format('select orderbell.tell_presence(''n'', ''{1}'', ''{%s}'', ''{till}'', ''{v1}'', ''{armed}'', ''{now}'', ''{2}'')', :m),
+	'select orderbell.forget_presence(''n'')', 'select orderbell.notifier_gone(''n'')'), 'done', 'tells of itself and its terminals');
+select is(test.try('notifier', 'select 1 from orderbell.presence'), '42501', 'it reads nothing that it need not');
 select is(test.try('notifier', 'select orderbell.pay(''X'', 1)::text'), '42501', 'it pays nothing');
 select is(test.try('notifier', format('update orderbell.order_event set acked_at = null where merchant_id = %s', :m)), '42501', 'it writes no event by itself');
 select is(test.try('notifier', 'select 1 from orderbell.orders'), '42501', 'it reads no orders');
@@ -60,6 +66,7 @@ select is(test.try('dba', 'insert into orderbell.merchant (name) values (''new''
 	format('select orderbell.notify(%s, 5, ''x'')', :m), format('select orderbell.remind(%s)::text', :p),
 	format('select orderbell.ack(%s, array[1, 2], ''dba'')', :m), 'select orderbell.prune()', 'select orderbell.renumber()',
 	'select check_name from orderbell.doctor()', 'select content from orderbell.waiting',
+	'select terminal from orderbell.terminals_online',
 	'select kind from orderbell.payment_exceptions', 'delete from orderbell.payment_exception',
 	format('select orderbell.new_epoch(%s)', :m)), 'done', 'the DBA uses every verb, and keeps merchants and orders');
 select is(test.stream(:m), 'whole 6', 'which rings');
