@@ -26,7 +26,8 @@ grant execute on function
 	orderbell.notifier_gone(text),
 	orderbell.tell_presence(text, bigint[], bigint[], text[], text[], text[], timestamptz[],
 		bigint[]),
-	orderbell.forget_presence(text)
+	orderbell.forget_presence(text),
+	orderbell.tell_delivered(bigint[], timestamptz[], text[])
 to orderbell_notifier;
 
 -- DBA: sees all, keeps merchants and orders, settles payment exceptions, uses every verb; streams

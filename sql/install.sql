@@ -14,6 +14,7 @@ set local client_min_messages = warning;
 \ir tables/orders.sql
 \ir tables/order_event.sql
 \ir tables/payment_exception.sql
+\ir tables/delivery.sql
 \ir tables/notifier.sql
 \ir tables/presence.sql
 \ir functions/timeline.sql
@@ -42,6 +43,7 @@ set local client_min_messages = warning;
 \ir functions/notifier_gone.sql
 \ir functions/tell_presence.sql
 \ir functions/forget_presence.sql
+\ir functions/tell_delivered.sql
 \ir triggers.sql
 \ir views/terminals_online.sql
 \ir views/waiting.sql

@@ -14,7 +14,7 @@ select test.open('fcgi', 'test_fcgi'), test.open('notifier', 'test_notifier'), t
 create temporary table may (who text, what text);
 insert into may values
 	('orderbell_fcgi', 'pay remind ring'),
-	('orderbell_notifier', 'ack forget_presence notifier_beat notifier_gone tell_presence timeline wire_epoch'),
+	('orderbell_notifier', 'ack forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
 	('orderbell_dba', 'ack doctor new_epoch notify pay prune remind renumber ring timeline wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
@@ -25,7 +25,7 @@ truncate may;
 insert into may values
 	('orderbell_fcgi', null),
 	('orderbell_notifier', 'order_event: SELECT, stream: SELECT'),
-	('orderbell_dba', 'merchant: DELETE INSERT SELECT UPDATE, '
+	('orderbell_dba', 'delivery: SELECT, merchant: DELETE INSERT SELECT UPDATE, '
 		'notifier: SELECT, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, payment_exception: DELETE SELECT UPDATE, '
 		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, terminals_online: SELECT, '
 		'waiting: SELECT'),
@@ -53,6 +53,7 @@ select is(test.try('notifier', 'listen order_events', 'listen order_control',
 	format('select orderbell.ack(%s, array[1], ''till'')', :m)), 'done', 'the notifier listens, reads and acks');
 select is(test.try('notifier', 'select orderbell.notifier_beat(''n'', ''one'', ''0.1'', ''listen'')',
 	format('select orderbell.tell_presence(''n'', ''{1}'', ''{%s}'', ''{till}'', ''{v1}'', ''{armed}'', ''{now}'', ''{2}'')', :m),
+	format('select orderbell.tell_delivered(array[id], array[now()], ''{till}'') from orderbell.order_event where merchant_id = %s and seq = 1', :m),
 	'select orderbell.forget_presence(''n'')', 'select orderbell.notifier_gone(''n'')'), 'done', 'tells of itself and its terminals');
 select is(test.try('notifier', 'select 1 from orderbell.presence'), '42501', 'it reads nothing that it need not');
 select is(test.try('notifier', 'select orderbell.pay(''X'', 1)::text'), '42501', 'it pays nothing');
