@@ -16,8 +16,9 @@ grant execute on function
 	orderbell.ring(bigint)
 to orderbell_fcgi;
 
--- notifier: reads events, acks them, tells of itself and its terminals.
-grant select on orderbell.stream, orderbell.order_event to orderbell_notifier;
+-- notifier: reads events and the tokens of terminals, acks, tells of itself and its
+-- terminals.
+grant select on orderbell.stream, orderbell.order_event, orderbell.terminal to orderbell_notifier;
 grant execute on function
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
@@ -44,6 +45,8 @@ grant execute on function
 	orderbell.notify(bigint, int, text, bigint),
 	orderbell.ack(bigint, bigint[], text),
 	orderbell.prune(interval, interval, int),
+	orderbell.terminal_add(bigint, text, text),
+	orderbell.terminal_revoke(bigint, text),
 	orderbell.new_epoch(bigint),
 	orderbell.renumber(bigint),
 	orderbell.doctor()

@@ -17,6 +17,7 @@ set local client_min_messages = warning;
 \ir tables/delivery.sql
 \ir tables/notifier.sql
 \ir tables/presence.sql
+\ir tables/terminal.sql
 \ir functions/timeline.sql
 \ir functions/wire_epoch.sql
 \ir functions/quiet_by.sql
@@ -38,6 +39,8 @@ set local client_min_messages = warning;
 \ir functions/prune.sql
 \ir functions/new_epoch.sql
 \ir functions/renumber.sql
+\ir functions/terminal_add.sql
+\ir functions/terminal_revoke.sql
 \ir functions/forget_lost.sql
 \ir functions/notifier_beat.sql
 \ir functions/notifier_gone.sql
@@ -46,6 +49,7 @@ set local client_min_messages = warning;
 \ir functions/tell_delivered.sql
 \ir triggers.sql
 \ir views/terminals_online.sql
+\ir views/terminals.sql
 \ir views/waiting.sql
 \ir views/payment_exceptions.sql
 \ir functions/doctor.sql

@@ -1,6 +1,6 @@
 -- Each role may do its own work and not another's.
 \unset ON_ERROR_ROLLBACK
-select plan(25);
+select plan(27);
 select test.merchant() as m \gset
 select test.order(:m) as o, test.paid(:m) as p \gset
 create role test_fcgi login in role orderbell_fcgi;
@@ -15,7 +15,7 @@ create temporary table may (who text, what text);
 insert into may values
 	('orderbell_fcgi', 'pay remind ring'),
 	('orderbell_notifier', 'ack forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
-	('orderbell_dba', 'ack doctor new_epoch notify pay prune remind renumber ring timeline wire_epoch'),
+	('orderbell_dba', 'ack doctor new_epoch notify pay prune remind renumber ring terminal_add terminal_revoke timeline wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
 		where p.pronamespace = 'orderbell'::regnamespace and has_function_privilege(who, p.oid, 'execute')), what,
@@ -24,10 +24,10 @@ from may;
 truncate may;
 insert into may values
 	('orderbell_fcgi', null),
-	('orderbell_notifier', 'order_event: SELECT, stream: SELECT'),
+	('orderbell_notifier', 'order_event: SELECT, stream: SELECT, terminal: SELECT'),
 	('orderbell_dba', 'delivery: SELECT, merchant: DELETE INSERT SELECT UPDATE, '
 		'notifier: SELECT, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, payment_exception: DELETE SELECT UPDATE, '
-		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, terminals_online: SELECT, '
+		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, terminal: SELECT, terminals: SELECT, terminals_online: SELECT, '
 		'waiting: SELECT'),
 	('public', null);
 select is((select string_agg(t.relname || ': ' || t.privileges, ', ' order by t.relname) from (
@@ -54,7 +54,9 @@ select is(test.try('notifier', 'listen order_events', 'listen order_control',
 select is(test.try('notifier', 'select orderbell.notifier_beat(''n'', ''one'', ''0.1'', ''listen'')',
 	format('select orderbell.tell_presence(''n'', ''{1}'', ''{%s}'', ''{till}'', ''{v1}'', ''{armed}'', ''{now}'', ''{2}'')', :m),
 	format('select orderbell.tell_delivered(array[id], array[now()], ''{till}'') from orderbell.order_event where merchant_id = %s and seq = 1', :m),
+	format('select token_hash from orderbell.terminal where merchant_id = %s', :m),
 	'select orderbell.forget_presence(''n'')', 'select orderbell.notifier_gone(''n'')'), 'done', 'tells of itself and its terminals');
+select is(test.try('notifier', format('select orderbell.terminal_add(%s, ''till'')::text', :m)), '42501', 'it lets no terminal in by itself');
 select is(test.try('notifier', 'select 1 from orderbell.presence'), '42501', 'it reads nothing that it need not');
 select is(test.try('notifier', 'select orderbell.pay(''X'', 1)::text'), '42501', 'it pays nothing');
 select is(test.try('notifier', format('update orderbell.order_event set acked_at = null where merchant_id = %s', :m)), '42501', 'it writes no event by itself');
@@ -67,11 +69,13 @@ select is(test.try('dba', 'insert into orderbell.merchant (name) values (''new''
 	format('select orderbell.notify(%s, 5, ''x'')', :m), format('select orderbell.remind(%s)::text', :p),
 	format('select orderbell.ack(%s, array[1, 2], ''dba'')', :m), 'select orderbell.prune()', 'select orderbell.renumber()',
 	'select check_name from orderbell.doctor()', 'select content from orderbell.waiting',
-	'select terminal from orderbell.terminals_online',
+	format('select orderbell.terminal_add(%s, ''till'')::text', :m), format('select orderbell.terminal_revoke(%s, ''till'')', :m),
+	'select terminal from orderbell.terminals_online', 'select name from orderbell.terminals',
 	'select kind from orderbell.payment_exceptions', 'delete from orderbell.payment_exception',
 	format('select orderbell.new_epoch(%s)', :m)), 'done', 'the DBA uses every verb, and keeps merchants and orders');
 select is(test.stream(:m), 'whole 6', 'which rings');
 select is(test.try('dba', 'update orderbell.stream set seq = 99'), '42501', 'he writes no stream by himself');
+select is(test.try('dba', 'update orderbell.terminal set token_hash = null'), '42501', 'nor tokens');
 select is(test.try('dba', 'delete from orderbell.order_event'), '42501', 'nor events');
 select is(test.try('nobody', 'select orderbell.pay(''X'', 1)::text'), '42501', 'whoever has no role may do nothing');
 
