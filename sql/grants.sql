@@ -16,8 +16,8 @@ grant execute on function
 	orderbell.ring(bigint)
 to orderbell_fcgi;
 
--- notifier: reads events and the tokens of terminals, acks, tells of itself and its
--- terminals.
+-- notifier: reads events and the tokens of terminals, acks, tells of itself and its terminals,
+-- raises alerts.
 grant select on orderbell.stream, orderbell.order_event, orderbell.terminal to orderbell_notifier;
 grant execute on function
 	orderbell.timeline(),
@@ -28,7 +28,8 @@ grant execute on function
 	orderbell.tell_presence(text, bigint[], bigint[], text[], text[], text[], timestamptz[],
 		bigint[]),
 	orderbell.forget_presence(text),
-	orderbell.tell_delivered(bigint[], timestamptz[], text[])
+	orderbell.tell_delivered(bigint[], timestamptz[], text[]),
+	orderbell.escalate(interval, int)
 to orderbell_notifier;
 
 -- DBA: sees all, keeps merchants and orders, settles payment exceptions, uses every verb; streams

@@ -15,6 +15,8 @@ set local client_min_messages = warning;
 \ir tables/order_event.sql
 \ir tables/payment_exception.sql
 \ir tables/delivery.sql
+\ir tables/alert.sql
+\ir tables/escalation.sql
 \ir tables/notifier.sql
 \ir tables/presence.sql
 \ir tables/terminal.sql
@@ -47,10 +49,13 @@ set local client_min_messages = warning;
 \ir functions/tell_presence.sql
 \ir functions/forget_presence.sql
 \ir functions/tell_delivered.sql
+\ir functions/raise_alerts.sql
+\ir functions/escalate.sql
 \ir triggers.sql
 \ir views/terminals_online.sql
 \ir views/terminals.sql
 \ir views/waiting.sql
+\ir views/alerts.sql
 \ir views/payment_exceptions.sql
 \ir functions/doctor.sql
 \ir grants.sql

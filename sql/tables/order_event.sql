@@ -46,6 +46,10 @@ begin
 		create index order_event_waiting
 			on orderbell.order_event (merchant_id, seq) where acked_at is null and seq is not null;
 	end if;
+	if to_regclass('orderbell.order_event_due') is null then
+		create index order_event_due
+			on orderbell.order_event (created_at) where acked_at is null and seq is not null;
+	end if;
 	if to_regclass('orderbell.order_event_unnumbered') is null then
 		create index order_event_unnumbered on orderbell.order_event (xact, id) where seq is null;
 	end if;
@@ -55,5 +59,6 @@ begin
 end $$;
 comment on index orderbell.order_event_seq is 'a seq is given once; terminals read on from theirs';
 comment on index orderbell.order_event_waiting is 'what nobody has acked';
+comment on index orderbell.order_event_due is 'the oldest that nobody has acked; escalation';
 comment on index orderbell.order_event_unnumbered is 'a transaction''s own events, at its commit';
 comment on index orderbell.order_event_order is 'reminders of an order; acks when it moves on';

@@ -124,7 +124,7 @@ select is((select count(*) from orderbell.notifier where id = 'n1'), (select cou
 select orderbell.notifier_beat('n8', 'eight', '0.1', 'listen'), orderbell.notifier_beat('n8', 'eight', '0.1', 'listen');
 select is((select count(*) from orderbell.presence), 0::bigint, 'and the next ones the rest');
 select is((select string_agg(relname, ' ' order by relname) from pg_class where relnamespace = 'orderbell'::regnamespace and relkind = 'r'
-	and relpersistence = 'u'), 'notifier presence', 'what may be lost in a crash is in unlogged tables');
+	and relpersistence = 'u'), 'escalation notifier presence', 'what may be lost in a crash is in unlogged tables');
 
 select test.close('a'), test.close('b');
 drop table test.beat;

@@ -14,7 +14,7 @@ select test.open('fcgi', 'test_fcgi'), test.open('notifier', 'test_notifier'), t
 create temporary table may (who text, what text);
 insert into may values
 	('orderbell_fcgi', 'pay remind ring'),
-	('orderbell_notifier', 'ack forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
+	('orderbell_notifier', 'ack escalate forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
 	('orderbell_dba', 'ack doctor new_epoch notify pay prune remind renumber ring terminal_add terminal_revoke timeline wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
@@ -25,7 +25,7 @@ truncate may;
 insert into may values
 	('orderbell_fcgi', null),
 	('orderbell_notifier', 'order_event: SELECT, stream: SELECT, terminal: SELECT'),
-	('orderbell_dba', 'delivery: SELECT, merchant: DELETE INSERT SELECT UPDATE, '
+	('orderbell_dba', 'alert: SELECT, alerts: SELECT, delivery: SELECT, escalation: SELECT, merchant: DELETE INSERT SELECT UPDATE, '
 		'notifier: SELECT, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, payment_exception: DELETE SELECT UPDATE, '
 		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, terminal: SELECT, terminals: SELECT, terminals_online: SELECT, '
 		'waiting: SELECT'),
@@ -54,8 +54,8 @@ select is(test.try('notifier', 'listen order_events', 'listen order_control',
 select is(test.try('notifier', 'select orderbell.notifier_beat(''n'', ''one'', ''0.1'', ''listen'')',
 	format('select orderbell.tell_presence(''n'', ''{1}'', ''{%s}'', ''{till}'', ''{v1}'', ''{armed}'', ''{now}'', ''{2}'')', :m),
 	format('select orderbell.tell_delivered(array[id], array[now()], ''{till}'') from orderbell.order_event where merchant_id = %s and seq = 1', :m),
-	format('select token_hash from orderbell.terminal where merchant_id = %s', :m),
-	'select orderbell.forget_presence(''n'')', 'select orderbell.notifier_gone(''n'')'), 'done', 'tells of itself and its terminals');
+	'select orderbell.escalate(''1 minute'')', format('select token_hash from orderbell.terminal where merchant_id = %s', :m),
+	'select orderbell.forget_presence(''n'')', 'select orderbell.notifier_gone(''n'')'), 'done', 'tells of itself and its terminals, and raises alerts');
 select is(test.try('notifier', format('select orderbell.terminal_add(%s, ''till'')::text', :m)), '42501', 'it lets no terminal in by itself');
 select is(test.try('notifier', 'select 1 from orderbell.presence'), '42501', 'it reads nothing that it need not');
 select is(test.try('notifier', 'select orderbell.pay(''X'', 1)::text'), '42501', 'it pays nothing');
@@ -70,7 +70,8 @@ select is(test.try('dba', 'insert into orderbell.merchant (name) values (''new''
 	format('select orderbell.ack(%s, array[1, 2], ''dba'')', :m), 'select orderbell.prune()', 'select orderbell.renumber()',
 	'select check_name from orderbell.doctor()', 'select content from orderbell.waiting',
 	format('select orderbell.terminal_add(%s, ''till'')::text', :m), format('select orderbell.terminal_revoke(%s, ''till'')', :m),
-	'select terminal from orderbell.terminals_online', 'select name from orderbell.terminals',
+	'select terminal from orderbell.terminals_online', 'select name from orderbell.terminals', 'select seq from orderbell.alerts',
+	format('update orderbell.merchant set escalate_after = ''5 minutes'' where id = %s', :m),
 	'select kind from orderbell.payment_exceptions', 'delete from orderbell.payment_exception',
 	format('select orderbell.new_epoch(%s)', :m)), 'done', 'the DBA uses every verb, and keeps merchants and orders');
 select is(test.stream(:m), 'whole 6', 'which rings');
