@@ -7,7 +7,8 @@
 -- told so and start from the un-acked events.
 -- Payments of a merchant wait from the end of its statement to the commit, so give it a transaction
 -- of its own.
--- Touches: order_event (update, delete), stream (update).
+-- What was noted of an event, in delivery and alert, goes with it.
+-- Touches: order_event (update, delete), stream (update), delivery (delete), alert (delete).
 create or replace function orderbell.prune(
 	p_keep interval default '7 days', p_unacked_keep interval default '30 days',
 	p_batch int default 10000) returns bigint
@@ -46,7 +47,11 @@ begin
 		for update skip locked),
 	gone as (
 		delete from orderbell.order_event e using old o where e.id = o.id
-		returning e.merchant_id, e.seq),
+		returning e.id, e.merchant_id, e.seq),
+	undelivered as (
+		delete from orderbell.delivery d using gone g where d.event_id = g.id),
+	settled as (
+		delete from orderbell.alert a using gone g where a.event_id = g.id),
 	tops as materialized (
 		select g.merchant_id, max(g.seq) as seq, count(*) as n from gone g group by g.merchant_id),
 	locked as materialized (
