@@ -1,6 +1,6 @@
 -- pay(): once, whatever the gateway does.
 \unset ON_ERROR_ROLLBACK
-select plan(42);
+select plan(45);
 select test.merchant() as m \gset
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
 create function test.number_of(p_order bigint) returns text language sql as
@@ -17,6 +17,14 @@ select is((select (id, seq, type, content)::text from orderbell.order_event wher
 select is(orderbell.pay(test.number_of(:o), 38.00, 'webhook', 'tx1')::text, format('(already_paid,%s,%s,)', :o, :m),
 	'a second callback changes nothing, and is answered without an event');
 select is((select count(*) from orderbell.order_event where order_id = :o), 1::bigint, 'one event it is');
+
+select is((select verdict from orderbell.pay(test.number_of(:o), 38.00, 'alipay', 'tx1b')), 'already_paid', 'nor does one of another gateway');
+select test.order(:m) as o \gset
+select test.try('a', 'begin', format('update orderbell.orders set pay_status = 1 where id = %s', :o));
+select test.start('b', format('select orderbell.pay(%L, 38.00, ''webhook'', ''tx1c'')::text', test.number_of(:o)));
+select test.until_it_waits(:b_pid), test.try('a', 'commit');
+select is(test.finish('b'), 'done', 'a callback beside an update by SQL');
+select is((select count(*) from orderbell.order_event where order_id = :o), 1::bigint, 'makes no second one');
 
 -- 32 at once
 select test.order(:m) as o \gset
@@ -42,7 +50,7 @@ create temporary table answer as select test.verdict(name) as verdict from payer
 select results_eq('select verdict, count(*) from answer group by 1 order by 1',
 	$$ values ('already_paid', 31::bigint), ('paid', 1::bigint) $$, 'one of them pays it, the others see it paid');
 select is((select count(*) from orderbell.order_event where order_id = :o), 1::bigint, 'there is one event');
-select is(test.stream(:m), 'whole 2', 'with one seq');
+select is(test.stream(:m), 'whole 3', 'with one seq');
 
 create temporary table wave as select test.order(:m) as id from generate_series(1, 25);
 create function test.storm(p_orders bigint[]) returns text language plpgsql as $$
@@ -57,7 +65,7 @@ begin
 	return v_paid;
 end $$;
 select is(test.storm((select array_agg(id) from wave)), '25', '25 orders, 32 callbacks each: each is paid once');
-select is(test.stream(:m), 'whole 27', 'and rings once');
+select is(test.stream(:m), 'whole 28', 'and rings once');
 select count(test.close(name)) from payer;
 
 -- refused
