@@ -31,6 +31,13 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 	where s.seq < (select max(e.seq) from orderbell.order_event e
 		where e.merchant_id = s.merchant_id and e.seq is not null)
 	union all
+	select 'ids behind their events', coalesce(e.id <= q.last_value, true),
+		case when e.id > q.last_value
+			then 'the next would be used twice, so payments fail: select orderbell.new_epoch()'
+			else 'the next is new' end
+	from orderbell.order_event_id_seq q
+	cross join (select max(e.id) as id from orderbell.order_event e) e
+	union all
 	select 'notification queue', pg_notification_queue_usage() < 0.5,
 		format('%s %% full', round(100 * pg_notification_queue_usage()::numeric, 1))
 	union all
@@ -42,5 +49,32 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 		coalesce(min(e.created_at) > clock_timestamp() - interval '10 minutes', true),
 		coalesce('since ' || min(e.created_at), 'none')
 	from orderbell.order_event e where e.acked_at is null and e.seq is not null
+	union all
+	select 'notifiers', count(*) > 0,
+		case when count(*) > 0 then format('%s: %s', count(*), string_agg(
+				format('%s (%s)', n.name, n.version), ', ' order by n.name, n.id))
+			else 'none is running: nothing rings at any terminal' end
+	from orderbell.notifier n where n.lease_until >= statement_timestamp()
+	union all
+	select 'poll-only notifiers', count(*) = 0,
+		format('%s, which a pooler keeps from hearing the bell', count(*))
+			|| coalesce(': ' || string_agg(n.name, ', ' order by n.name, n.id), '')
+	from orderbell.notifier n where n.lease_until >= statement_timestamp() and n.mode = 'poll'
+	union all
+	select 'merchants out of reach', count(*) = 0,
+		format('%s with waiting events and no terminal online: see orderbell.waiting', count(*))
+	from orderbell.stream s
+	where exists (select from orderbell.order_event e
+			where e.merchant_id = s.merchant_id and e.acked_at is null and e.seq is not null)
+		and not exists (select from orderbell.terminals_online o
+			where o.merchant_id = s.merchant_id)
+	union all
+	select 'muted terminals', count(*) = 0,
+		format('%s cannot be heard: see orderbell.terminals_online', count(*))
+	from orderbell.terminals_online o where o.audio = 'blocked'
+	union all
+	select 'alerts', count(*) = 0,
+		format('%s within a day: see orderbell.alerts', count(*))
+	from orderbell.alert a where a.created_at > statement_timestamp() - interval '1 day'
 $$;
 comment on function orderbell.doctor() is 'One row per check of orderbell''s health.';
