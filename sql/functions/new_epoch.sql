@@ -1,14 +1,26 @@
 -- orderbell.new_epoch(merchant_id) - says that seqs of a stream may repeat: after the tables were
 -- restored by hand (a promotion and a point-in-time restore are noticed without it).
 --   p_merchant_id  null: all merchants
--- Also takes a stream that is behind its own events up to them.  Terminals start from the un-acked
--- events.  Returns how many streams it was.
--- Touches: stream (update).
+-- Also mends what such a restore leaves: a stream that is behind its own events is taken up to
+-- them; and where it is all merchants, so are the ids of new events, and what was noted (in delivery and
+-- alert) of events that are not there is forgotten, for their ids come again.
+-- Terminals start from the un-acked events.  Returns how many streams it was.
+-- Touches: stream (update), delivery (delete), alert (delete), the sequence of order_event.id.
 create or replace function orderbell.new_epoch(p_merchant_id bigint default null) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	v_n bigint;
 begin
+	if p_merchant_id is null then
+		-- Where they are behind, every payment fails, so nobody takes one from it meanwhile.
+		perform setval('orderbell.order_event_id_seq', e.id) from (
+			select max(e.id) as id from orderbell.order_event e) e
+		where e.id > (select q.last_value from orderbell.order_event_id_seq q);
+		delete from orderbell.delivery d
+		where not exists (select from orderbell.order_event e where e.id = d.event_id);
+		delete from orderbell.alert a
+		where not exists (select from orderbell.order_event e where e.id = a.event_id);
+	end if;
 	perform from orderbell.stream s
 	where p_merchant_id is null or s.merchant_id = p_merchant_id
 	order by s.merchant_id
