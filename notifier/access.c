@@ -1,6 +1,8 @@
 #include "notifier/access.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,16 +108,15 @@ parse_merchant(const char *text, int64_t *merchant)
 	return errno == 0 && *end == '\0';
 }
 
-static enum token_status
+static enum access_verdict
 grant_without_proof(const struct request *r, struct grant *grant)
 {
 	char merchant[24] = "1";
 
-	*grant = (struct grant){0};
 	if (r->query != NULL && strstr(r->query, "merchant=") != NULL &&
 	    !request_query(r, "merchant", merchant, sizeof merchant))
-		return TOKEN_BAD;
-	return parse_merchant(merchant, &grant->merchant) ? TOKEN_OK : TOKEN_BAD;
+		return ACCESS_REFUSED;
+	return parse_merchant(merchant, &grant->merchant) ? ACCESS_GRANTED : ACCESS_REFUSED;
 }
 
 /* Copies the token a request carries; false when it carries none. */
@@ -139,31 +140,87 @@ find_token(const struct access *a, const struct request *r, char *token, size_t 
 	return a->token_in_query && request_query(r, "token", token, size);
 }
 
-enum token_status
-access_by_token(const struct access *a, const char *token, int64_t now, struct grant *grant)
+static enum access_verdict
+judge_jwt(const struct access *a, const char *token, int64_t now, struct grant *grant)
 {
 	struct token_claims claims = {0};
-	enum token_status status =
-	    token_verify(token, a->keys, a->n_keys, "merchant", now, &claims);
 
-	*grant = (struct grant){0};
-	if (status == TOKEN_OK)
+	switch (token_verify(token, a->keys, a->n_keys, "merchant", now, &claims)) {
+	case TOKEN_OK:
 		*grant = (struct grant){.merchant = claims.id, .exp = claims.exp};
-	return status;
+		return ACCESS_GRANTED;
+	case TOKEN_EXPIRED: return ACCESS_EXPIRED;
+	case TOKEN_BAD:
+	case TOKEN_NO_CLAIM: return ACCESS_REFUSED;
+	}
+	return ACCESS_REFUSED;
 }
 
-enum token_status
-access_by_request(const struct access *a, const struct request *r, int64_t now, struct grant *grant)
+/* A terminal's token is obt_{terminal}_{secret}. */
+static const char terminal_prefix[] = "obt_";
+
+static bool
+is_terminal_token(const char *token)
+{
+	return strncmp(token, terminal_prefix, sizeof terminal_prefix - 1) == 0;
+}
+
+static enum access_verdict
+read_claim(const char *token, struct claim *claim)
+{
+	const char *id = token + sizeof terminal_prefix - 1;
+	char *end;
+
+	errno = 0;
+	claim->terminal = *id >= '1' && *id <= '9' ? strtoll(id, &end, 10) : 0;
+	if (claim->terminal != 0 && errno == 0 && *end == '_' &&
+	    EVP_Digest(token, strlen(token), claim->hash, NULL, EVP_sha256(), NULL) == 1)
+		return ACCESS_CLAIMED;
+	claim->terminal = 0;
+	return ACCESS_REFUSED;
+}
+
+enum access_verdict
+access_by_token(const struct access *a, const char *token, int64_t now, struct grant *grant,
+    struct claim *claim)
+{
+	*grant = (struct grant){0};
+	*claim = (struct claim){0};
+	switch (a->auth) {
+	case ACCESS_NONE: return ACCESS_REFUSED;
+	case ACCESS_JWT: return judge_jwt(a, token, now, grant);
+	case ACCESS_TERMINAL: break;
+	case ACCESS_ANY:
+		if (!is_terminal_token(token))
+			return judge_jwt(a, token, now, grant);
+		break;
+	}
+	return is_terminal_token(token) ? read_claim(token, claim) : ACCESS_REFUSED;
+}
+
+enum access_verdict
+access_by_request(const struct access *a, const struct request *r, int64_t now, struct grant *grant,
+    struct claim *claim)
 {
 	char token[TOKEN_MAX + 1];
 
 	*grant = (struct grant){0};
-	switch (a->auth) {
-	case ACCESS_NONE: return grant_without_proof(r, grant);
-	case ACCESS_JWT:
-		if (!find_token(a, r, token, sizeof token))
-			return TOKEN_BAD;
-		return access_by_token(a, token, now, grant);
-	}
-	return TOKEN_BAD;
+	*claim = (struct claim){0};
+	if (a->auth == ACCESS_NONE)
+		return grant_without_proof(r, grant);
+	if (!find_token(a, r, token, sizeof token))
+		return ACCESS_REFUSED;
+	return access_by_token(a, token, now, grant, claim);
+}
+
+bool
+claim_holds(const struct claim *claim, const char *hash_hex)
+{
+	long len = 0;
+	unsigned char *hash = OPENSSL_hexstr2buf(hash_hex, &len);
+	bool holds = hash != NULL && len == CLAIM_HASH_BYTES &&
+	             CRYPTO_memcmp(hash, claim->hash, CLAIM_HASH_BYTES) == 0;
+
+	OPENSSL_free(hash);
+	return holds;
 }

@@ -10,7 +10,12 @@
 #include "notifier/request.h"
 #include "shared/token.h"
 
-enum access_auth { ACCESS_NONE, ACCESS_JWT };
+enum access_auth {
+	ACCESS_NONE,     /* everybody, on this machine alone */
+	ACCESS_JWT,      /* who holds a JSON Web Token signed with one of the keys */
+	ACCESS_TERMINAL, /* who holds the token of a terminal (orderbell.terminal_add) */
+	ACCESS_ANY,      /* either */
+};
 
 struct access {
 	enum access_auth auth;
@@ -25,20 +30,40 @@ struct access {
 struct grant {
 	int64_t merchant; /* 0: nothing was granted yet */
 	int64_t exp;      /* Unix seconds; 0: without end */
+	int64_t terminal; /* whose token it was; 0: nobody's, or a JWT */
+};
+
+enum { CLAIM_HASH_BYTES = 32 }; /* SHA-256 */
+
+/* What a terminal's token says: to be compared with what the database has of that terminal. */
+struct claim {
+	int64_t terminal; /* 0: no claim */
+	uint8_t hash[CLAIM_HASH_BYTES];
+};
+
+enum access_verdict {
+	ACCESS_GRANTED, /* *grant */
+	ACCESS_CLAIMED, /* *claim: the database has to say */
+	ACCESS_EXPIRED,
+	ACCESS_REFUSED, /* a bad token, or none */
 };
 
 /* The fences every request meets: with auth = none nothing that comes from beyond this machine,
  * from a browser only pages of an allowed origin.  NULL, or why the request is refused (403). */
 const char *access_refusal(const struct access *a, const struct request *r);
 
-/* What the request proves by itself: Authorization: Bearer, header token, cookie token, ?token=
- * (in that order, the first that is there decides); with auth = none ?merchant= (1 when not there).
- * TOKEN_BAD also when there is no proof at all. */
-enum token_status access_by_request(
-    const struct access *a, const struct request *r, int64_t now, struct grant *grant);
+/* What the request proves: Authorization: Bearer, header token, cookie token, ?token= (in that
+ * order, the first that is there decides); with auth = none ?merchant= (1 when not there).
+ * *grant and *claim are zeroed but for what the verdict says. */
+enum access_verdict access_by_request(const struct access *a, const struct request *r, int64_t now,
+    struct grant *grant, struct claim *claim);
 
-/* The same for a token that came in a hello. */
-enum token_status access_by_token(
-    const struct access *a, const char *token, int64_t now, struct grant *grant);
+/* The same for a token that came in a hello; not with auth = none. */
+enum access_verdict access_by_token(const struct access *a, const char *token, int64_t now,
+    struct grant *grant, struct claim *claim);
+
+/* True when the claim's token is the one that this hash (hexadecimal) was made of.  Takes as long
+ * for a good one as for a bad one. */
+bool claim_holds(const struct claim *claim, const char *hash_hex);
 
 #endif

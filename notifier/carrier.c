@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "notifier/conn.h"
 #include "notifier/loop.h"
@@ -75,19 +76,80 @@ carrier_drain(struct carrier *c, int drain_ms)
 	carrier_flush(c);
 }
 
+void
+carrier_post_kept(struct carrier *c, struct ticket ticket)
+{
+	must_post(
+	    &c->loops[ticket.loop], &(struct note){.kind = NOTE_KEPT, .ticket = ticket.number});
+	inbox_wake(&c->loops[ticket.loop].inbox);
+}
+
+void
+carrier_post_record(struct carrier *c, struct ticket ticket, const struct terminal_record *record)
+{
+	struct record_note *copy = malloc(sizeof *copy);
+
+	if (copy == NULL)
+		abort();
+	copy->ticket = ticket.number;
+	copy->merchant = record->merchant;
+	snprintf(copy->name, sizeof copy->name, "%s", record->name);
+	snprintf(copy->hash_hex, sizeof copy->hash_hex, "%s", record->hash_hex);
+	must_post(&c->loops[ticket.loop], &(struct note){.kind = NOTE_RECORD, .record = copy});
+	inbox_wake(&c->loops[ticket.loop].inbox);
+}
+
+void
+carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *ids, size_t n)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++) {
+		struct terminals_note *copy = malloc(sizeof *copy + n * sizeof *ids);
+
+		if (copy == NULL)
+			abort(); /* somebody would go on listening who must not */
+		copy->merchant = merchant;
+		copy->n = n;
+		memcpy(copy->ids, ids, n * sizeof *ids);
+		must_post(&c->loops[i], &(struct note){.kind = NOTE_TERMINALS, .terminals = copy});
+	}
+}
+
+/* What a newcomer brought, as a connection of the carrier's.  NULL: out of memory. */
+static struct conn *
+conn_of(const struct newcomer *newcomer)
+{
+	struct conn *conn =
+	    conn_new(newcomer->fd, newcomer->name, newcomer->kind, &newcomer->grant);
+	bool ok = conn != NULL;
+
+	if (!ok)
+		return NULL;
+	conn->address_key = newcomer->address_key;
+	conn->session.wants_open = newcomer->wants_open;
+	conn->session.audio = (uint8_t)newcomer->audio;
+	if (newcomer->kind == SESSION_ACK)
+		ok = conn_expect_body(conn, newcomer->body_len);
+	if (newcomer->claim.terminal != 0)
+		ok = ok && session_set_claim(&conn->session, &newcomer->claim);
+	if (newcomer->after != NULL)
+		ok = ok && session_set_after(&conn->session, newcomer->after);
+	if (ok && outbox_put(&conn->outbox, newcomer->answer, newcomer->answer_len))
+		return conn;
+	conn->fd = -1;
+	conn_free(conn);
+	return NULL;
+}
+
 bool
 carrier_adopt(struct carrier *c, const struct newcomer *newcomer)
 {
 	unsigned turn = atomic_fetch_add(&c->next_loop, 1);
 	struct loop *l = &c->loops[turn % (unsigned)c->shared.options->n_loops];
-	struct conn *conn =
-	    conn_new(newcomer->fd, newcomer->name, newcomer->kind, &newcomer->grant);
+	struct conn *conn = conn_of(newcomer);
 
 	if (conn == NULL)
 		return false;
-	conn->address_key = newcomer->address_key;
-	if (outbox_put(&conn->outbox, newcomer->answer, newcomer->answer_len) &&
-	    inbox_post(&l->inbox, &(struct note){.kind = NOTE_ADOPT, .conn = conn})) {
+	if (inbox_post(&l->inbox, &(struct note){.kind = NOTE_ADOPT, .conn = conn})) {
 		inbox_wake(&l->inbox);
 		return true;
 	}

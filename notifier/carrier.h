@@ -30,8 +30,12 @@ struct carrier_needs {
 	void (*unwatch)(void *arg, int64_t merchant);
 	/* What was missed: answered by carrier_post_page() to that loop. */
 	void (*ask)(void *arg, int loop, enum page_kind kind, int64_t merchant, int64_t after);
-	/* Events were seen at the terminal `by`; false: not now. */
-	bool (*ack)(void *arg, int64_t merchant, const int64_t *seqs, size_t n, const char *by);
+	/* Events were seen at the terminal `by`; false: not now.  A ticket that is not 0 is
+	 * answered by carrier_post_kept() to that loop once the acks are durable. */
+	bool (*ack)(void *arg, struct ticket ticket, int64_t merchant, const int64_t *seqs,
+	    size_t n, const char *by);
+	/* What the database has of a terminal: answered by carrier_post_record(). */
+	void (*prove)(void *arg, struct ticket ticket, int64_t terminal);
 };
 
 /* A socket whose handshake is done. */
@@ -39,9 +43,14 @@ struct newcomer {
 	int fd;
 	const char *name; /* its sid */
 	enum session_kind kind;
-	struct grant grant;  /* what the request proved */
-	int64_t address_key; /* census_enter() was called with it: the carrier will leave */
-	const void *answer;  /* what it is to be sent first: the 101 */
+	struct grant grant;         /* what the request proved */
+	struct claim claim;         /* or claimed: its terminal is 0 where it did not */
+	const struct cursor *after; /* of SSE and poll; NULL: none */
+	bool wants_open;            /* poll: the un-acked seqs too */
+	enum session_audio audio;   /* stream and poll */
+	uint32_t body_len;          /* ack */
+	int64_t address_key;        /* census_enter() was called with it: the carrier will leave */
+	const void *answer; /* what it is to be sent first: the 101, or the head of a stream */
 	size_t answer_len;
 };
 
@@ -67,6 +76,13 @@ void carrier_post_item(struct carrier *c, struct item *it);
 void carrier_post_item_to_all(struct carrier *c, struct item *it);
 /* Any thread.  Takes the page. */
 void carrier_post_page(struct carrier *c, int loop, struct page *p);
+/* Any thread.  The acks of a ticket are durable. */
+void carrier_post_kept(struct carrier *c, struct ticket ticket);
+/* Any thread.  What the database has of a terminal; copied. */
+void carrier_post_record(
+    struct carrier *c, struct ticket ticket, const struct terminal_record *record);
+/* Any thread.  The terminals of a merchant whose tokens hold: sessions of others end.  Copied. */
+void carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *ids, size_t n);
 void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */
 
 /* Says goodbye (4003) to every terminal, spread evenly over drain_ms. */

@@ -24,19 +24,34 @@ conn_new(int fd, const char *name, enum session_kind kind, const struct grant *g
 	c->fd = fd;
 	memcpy(c->name, name, name_size);
 	session_init(&c->session, kind, grant);
-	frame_reader_init(&c->reader, session_keep(&c->session));
+	if (session_is_websocket(&c->session))
+		frame_reader_init(&c->reader, session_keep(&c->session));
 	return c;
 }
 
 void
 conn_free(struct conn *c)
 {
+	switch ((enum session_kind)c->session.kind) {
+	case SESSION_PLAIN:
+	case SESSION_V1: frame_reader_fini(&c->reader); break;
+	case SESSION_POLL: free(c->open_header); break;
+	case SESSION_ACK: free(c->body.bytes); break;
+	case SESSION_SSE: break;
+	}
 	session_fini(&c->session);
-	frame_reader_fini(&c->reader);
 	outbox_clear(&c->outbox);
 	item_release(c->partial);
 	close(c->fd);
 	free(c);
+}
+
+bool
+conn_expect_body(struct conn *c, uint32_t len)
+{
+	c->body.bytes = malloc(len + 1);
+	c->body.expected = len;
+	return c->body.bytes != NULL;
 }
 
 enum conn_status
@@ -48,6 +63,18 @@ conn_receive(struct conn *c, uint8_t *buffer, size_t size, size_t *n)
 	if (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)))
 		return CONN_OK;
 	return CONN_GONE;
+}
+
+struct conn *
+conn_of_member(struct member *m)
+{
+	return (struct conn *)((char *)m - offsetof(struct conn, member));
+}
+
+const char *
+conn_name(const struct conn *c)
+{
+	return c->session.terminal != NULL ? c->session.terminal : c->name;
 }
 
 bool
@@ -120,76 +147,78 @@ smaller(size_t a, size_t b)
 
 /* Marks `sent` bytes as gone from the started item and the outbox; gives how many are left over. */
 static size_t
-settle_own(struct conn *c, size_t sent, int64_t *n_delivered)
+settle_own(struct conn *c, size_t n_sent, struct sent *sent)
 {
 	size_t len, n;
 
 	if (c->partial != NULL) {
 		item_wire(c->partial, (enum wire)c->member.wire, &len);
-		n = smaller(sent, len - c->partial_sent);
+		n = smaller(n_sent, len - c->partial_sent);
 		c->partial_sent += (uint32_t)n;
-		sent -= n;
+		n_sent -= n;
 		if (c->partial_sent < len)
 			return 0;
 		item_release(c->partial);
 		c->partial = NULL;
-		(*n_delivered)++;
+		sent->n_delivered++;
 	}
-	n = smaller(sent, outbox_len(&c->outbox));
+	n = smaller(n_sent, outbox_len(&c->outbox));
 	outbox_drop(&c->outbox, n);
-	return sent - n;
+	return n_sent - n;
 }
 
 /* Takes the items off the run's front that are sent, begun, or not for this terminal. */
 static void
-settle_run(struct conn *c, struct item_run *run, size_t sent, int64_t *n_delivered)
+settle_run(struct conn *c, struct item_run *run, size_t n_sent, struct sent *sent)
 {
 	while (run->n > 0) {
-		const struct item *it = run_item(run, 0);
+		struct item *it = run->slots[run->at & run->mask];
 		size_t len;
 
 		bytes_for(c, it, &len);
-		if (len > 0 && sent == 0)
+		if (len > 0 && n_sent == 0)
 			return; /* the next one has not begun */
 		run->at++;
 		run->n--;
 		if (item_seq(it) >= c->next_seq)
 			c->next_seq = item_seq(it) + 1;
-		if (sent < len) {
+		if (len > 0 && sent->first_sent != NULL && item_is_first_sent(it))
+			sent->first_sent(sent->arg, c, item_id(it));
+		if (n_sent < len) {
 			/* Begun, not ended: the ring may drop it, we may not. */
-			c->partial = item_hold((struct item *)(uintptr_t)it);
-			c->partial_sent = (uint32_t)sent;
+			c->partial = item_hold(it);
+			c->partial_sent = (uint32_t)n_sent;
 			return;
 		}
-		sent -= len;
-		*n_delivered += len > 0;
+		n_sent -= len;
+		sent->n_delivered += len > 0;
 	}
 }
 
 enum conn_status
-conn_send(struct conn *c, int64_t now_ms, struct item_run *run, int64_t *n_delivered)
+conn_send(struct conn *c, int64_t now_ms, struct item_run *run, struct sent *sent)
 {
 	for (;;) {
 		struct pieces pieces;
 		struct msghdr message = {.msg_iov = pieces.iov};
-		ssize_t sent = 0;
+		ssize_t n = 0;
 		size_t left;
 
 		gather(c, run, &pieces);
 		message.msg_iovlen = pieces.n;
 		if (pieces.n > 0)
-			sent = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (sent < 0 && errno == EINTR)
+			n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
 			continue;
-		if (sent < 0 && errno != EAGAIN)
+		if (n < 0 && errno != EAGAIN)
 			return CONN_GONE;
-		if (sent >= 0) {
-			left = settle_own(c, (size_t)sent, n_delivered);
+		if (n >= 0) {
+			left = settle_own(c, (size_t)n, sent);
 			if (run != NULL && c->partial == NULL && outbox_len(&c->outbox) == 0)
-				settle_run(c, run, left, n_delivered);
+				settle_run(c, run, left, sent);
 			c->blocked_since_ms = 0;
 		}
-		if (sent < (ssize_t)pieces.bytes) {
+		if (n < (ssize_t)pieces.bytes) {
 			if (c->blocked_since_ms == 0)
 				c->blocked_since_ms = now_ms;
 			return CONN_OK;
@@ -212,7 +241,13 @@ conn_close(struct conn *c, enum close_code code)
 	/* Both may fail; then the peer sees the connection end without a reason. */
 	if (conn_is_blocked(c))
 		setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-	(void)outbox_put_close(&c->outbox, code);
+	(void)session_goodbye(&c->session, code, &c->outbox);
+}
+
+void
+conn_answered(struct conn *c)
+{
+	c->is_closing = true;
 }
 
 void

@@ -14,6 +14,12 @@
 #include "notifier/session.h"
 #include "notifier/wheel.h"
 
+/* The body of an ack by HTTP, as far as it has come. */
+struct body {
+	char *bytes; /* owned */
+	uint32_t len, expected;
+};
+
 /* Where a terminal's events come from. */
 enum feed {
 	FEED_NONE,    /* not welcomed yet */
@@ -27,13 +33,18 @@ struct conn {
 	struct conn *prev, *next; /* the carrier's list */
 	struct member member;
 	struct session session;
-	struct frame_reader reader;
+	union {
+		struct frame_reader reader; /* WebSocket */
+		struct body body;           /* an ack */
+		char *open_header;          /* a poll: of answer_open_header(); owned */
+	};
 	struct outbox outbox;
 	struct item *partial;  /* sent in part: must be finished before anything else; owned */
 	uint32_t partial_sent; /* bytes of it */
 	int fd;
 	int64_t next_seq;    /* seq of the event it is sent next: lower ones are passed over */
 	int64_t welcome_top; /* v1: up to here it is catching up */
+	int64_t ticket;      /* of what it waits for from the database; 0: nothing */
 	uint8_t feed;        /* enum feed */
 	bool awaits_page, is_caught_up;
 	int64_t address_key; /* census */
@@ -44,8 +55,17 @@ struct conn {
 	uint8_t n_unanswered;      /* heartbeats since anything was heard */
 	bool is_closing;           /* the close frame is in the outbox or out: no more events */
 	bool is_shut;              /* our half is shut down */
+	bool is_eof;               /* a poll or an ack: its peer has said all that it will */
 	bool wants_write, is_deaf; /* what the poller was told: awaits room; does not read */
 	char name[];               /* the sid */
+};
+
+/* What went out. */
+struct sent {
+	int64_t n_delivered; /* items, whole */
+	/* Called for each event that is being sent to anybody for the first time; may be NULL. */
+	void (*first_sent)(void *arg, const struct conn *c, int64_t event_id);
+	void *arg;
 };
 
 enum conn_status {
@@ -57,20 +77,31 @@ enum conn_status {
 struct conn *conn_new(int fd, const char *name, enum session_kind kind, const struct grant *grant);
 void conn_free(struct conn *c); /* closes the socket */
 
+/* Of an ack: how long its body is.  False: out of memory. */
+bool conn_expect_body(struct conn *c, uint32_t len);
+
 /* Reads once into `buffer` (shared by a loop's connections); *n is what came, 0 when nothing. */
 enum conn_status conn_receive(struct conn *c, uint8_t *buffer, size_t size, size_t *n);
 
 /* Sends all that waits and that the socket takes: a started item, the outbox, then the items of
  * `run` (NULL: none) that are for it.  Takes what it has sent or begun off the run's front.  Adds
- * to *n_delivered for each item that went out whole. */
-enum conn_status conn_send(
-    struct conn *c, int64_t now_ms, struct item_run *run, int64_t *n_delivered);
+ * to *sent. */
+enum conn_status conn_send(struct conn *c, int64_t now_ms, struct item_run *run, struct sent *sent);
+
+/* From what is embedded in it. */
+struct conn *conn_of_member(struct member *m);
+
+/* The name it goes by: of its token, else its sid. */
+const char *conn_name(const struct conn *c);
+
+/* The answer of a poll or an ack is in the outbox: it ends when that is sent. */
+void conn_answered(struct conn *c);
 
 /* True when it has bytes that the socket did not take. */
 bool conn_is_blocked(const struct conn *c);
 
-/* Says goodbye: the close frame goes out as the last one.  Makes the socket's buffer larger so
- * that it fits even where the peer reads nothing now. */
+/* Says goodbye: the last words go out behind what was begun.  Makes the socket's buffer larger so
+ * that they fit even where the peer reads nothing now. */
 void conn_close(struct conn *c, enum close_code code);
 
 /* Once all is sent: shuts our half down. */

@@ -16,10 +16,17 @@
 #include <unistd.h>
 
 #include "notifier/handover.h"
-#include "notifier/handshake.h"
+#include "notifier/passage.h"
+#include "notifier/selftest.h"
 #include "shared/log.h"
 
-enum { CONSOLE_NAME_MAX = 64, BODY_PIECES_MAX = 16, SELF_TEST_MS = 5000, PATH_SIZE = 1024 };
+enum {
+	CONSOLE_NAME_MAX = 64,
+	BODY_PIECES_MAX = 16,
+	PATH_SIZE = 1024,
+	RETRY_MIN_MS = 500,
+	RETRY_SPREAD_MS = 2500
+};
 
 struct door {
 	struct mg_context *civetweb;
@@ -87,15 +94,22 @@ metric_of(int status)
 	}
 }
 
+/* What a client needs to know besides. */
+static const char *
+header_of(int status)
+{
+	switch (status) {
+	case 401: return "WWW-Authenticate: Bearer\r\n";
+	case 426: return "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+	case 503: return "Retry-After: 5\r\n";
+	default: return "";
+	}
+}
+
 static int
 refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
 {
-	const char *headers = status == 405   ? "Allow: GET, HEAD\r\n"
-	                      : status == 401 ? "WWW-Authenticate: Bearer\r\n"
-	                      : status == 426
-	                          ? "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-	                      : status == 503 ? "Retry-After: 5\r\n"
-	                                      : "";
+	char headers[100];
 	char text[200];
 
 	metrics_add(d->metrics, metric_of(status), 1);
@@ -103,6 +117,11 @@ refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
 		log_debug("refused: status=%d peer=%s reason=\"%s\"", status,
 		    mg_get_request_info(mg)->remote_addr, reason);
 	snprintf(text, sizeof text, "%s\n", reason);
+	if (status == 405)
+		snprintf(headers, sizeof headers, "Allow: %s\r\n",
+		    passage_methods(mg_get_request_info(mg)->local_uri));
+	else
+		snprintf(headers, sizeof headers, "%s", header_of(status));
 	return reply(mg, status, headers, text);
 }
 
@@ -196,60 +215,93 @@ take_socket(struct visit *v)
 	return fd < 0 ? -1 : handover_take(&v->door->handover, fd);
 }
 
-/* The handshake is good: the rest of this connection's life is the carrier's. */
+/* Who it is, as far as the request alone can say.  0, or the status of the refusal. */
 static int
-hand_over(
-    struct visit *v, const struct handshake *h, const struct grant *grant, int64_t address_key)
+identify(struct visit *v, enum session_kind kind, struct newcomer *newcomer, const char **reason)
 {
-	char answer[HANDSHAKE_ANSWER_MAX];
-	struct newcomer newcomer = {
-	    .name = h->sid,
-	    .kind = h->is_v1 ? SESSION_V1 : SESSION_PLAIN,
-	    .grant = *grant,
-	    .address_key = address_key,
-	    .answer = answer,
-	    .answer_len = handshake_answer(&v->request, h, answer, sizeof answer),
-	};
+	const struct access *access = v->door->access;
 
-	newcomer.fd = newcomer.answer_len > 0 ? take_socket(v) : -1;
-	if (newcomer.fd < 0)
+	switch (access_by_request(
+	    access, &v->request, (int64_t)time(NULL), &newcomer->grant, &newcomer->claim)) {
+	case ACCESS_GRANTED:
+	case ACCESS_CLAIMED: return 0;
+	case ACCESS_EXPIRED: *reason = "the token has expired"; break;
+	case ACCESS_REFUSED: *reason = "a valid token is needed"; break;
+	}
+	/* A browser cannot see the status of a refused handshake: v1 hears it after its hello. */
+	return kind == SESSION_V1 ? 0 : 401;
+}
+
+/* The request is good: the rest of this connection's life is the carrier's.  0, or a status. */
+static int
+hand_over(struct visit *v, struct newcomer *newcomer)
+{
+	newcomer->fd = take_socket(v);
+	if (newcomer->fd < 0)
 		return 503;
-	if (carrier_adopt(v->door->carrier, &newcomer))
-		return 101;
+	if (carrier_adopt(v->door->carrier, newcomer))
+		return 0;
 	/* Out of memory.  civetweb has lost the socket: the refusal goes nowhere, but it is
 	 * counted. */
-	close(newcomer.fd);
+	close(newcomer->fd);
 	return 503;
 }
 
+/* A browser that lost its stream comes back after a while of its own: not all at once. */
 static int
-serve_websocket(struct visit *v)
+some_retry_ms(void)
+{
+	uint16_t n = 0;
+
+	(void)!getrandom(&n, sizeof n, GRND_NONBLOCK);
+	return RETRY_MIN_MS + n % RETRY_SPREAD_MS;
+}
+
+static int
+enter(struct visit *v, const struct passage *p, struct newcomer *newcomer)
 {
 	struct door *d = v->door;
-	struct handshake handshake;
-	struct grant grant = {0};
 	char address[64];
-	const char *reason = "";
-	int64_t key;
-	int status = handshake_check(&v->request, &handshake, &reason);
-	enum token_status proof;
+	int status;
 
-	if (status != 101)
-		return refuse(d, v->mg, status, reason);
-	proof = access_by_request(d->access, &v->request, (int64_t)time(NULL), &grant);
-	/* A browser cannot see the status of a refused handshake: v1 hears it after its hello. */
-	if (proof != TOKEN_OK && !handshake.is_v1)
-		return refuse(d, v->mg, 401,
-		    proof == TOKEN_EXPIRED ? "the token has expired" : "a valid token is needed");
 	request_client_address(&v->request, d->access->trusted_proxy, address, sizeof address);
-	key = census_address_key(address);
-	if (!census_enter(d->census, key))
+	newcomer->address_key = census_address_key(address);
+	if (!census_enter(d->census, newcomer->address_key))
 		return refuse(d, v->mg, 503, "too many connections");
-	status = hand_over(v, &handshake, &grant, key);
-	if (status == 101)
-		return status;
-	census_leave(d->census, key);
+	newcomer->name = p->sid;
+	newcomer->kind = p->kind;
+	newcomer->after = p->has_after ? &p->after : NULL;
+	newcomer->wants_open = p->wants_open;
+	newcomer->audio = p->audio;
+	newcomer->body_len = p->body_len;
+	status = hand_over(v, newcomer);
+	if (status == 0)
+		return 200;
+	census_leave(d->census, newcomer->address_key);
 	return refuse(d, v->mg, status, "the connection could not be taken over");
+}
+
+/* A WebSocket, a stream, a poll, an ack. */
+static int
+serve_passage(struct visit *v)
+{
+	struct passage passage;
+	struct newcomer newcomer = {0};
+	char first[PASSAGE_FIRST_MAX];
+	const char *reason = "";
+	int status = passage_check(&v->request, &passage, &reason);
+
+	if (status == 101 || status == 200)
+		status = identify(v, passage.kind, &newcomer, &reason);
+	if (status != 0)
+		return refuse(v->door, v->mg, status, reason);
+	if (!passage_first(&v->request, &passage, some_retry_ms(), first, &newcomer.answer_len))
+		return refuse(v->door, v->mg, 503, "no answer could be made");
+	newcomer.answer = first;
+	if (strcmp(v->request.method, "HEAD") != 0)
+		return enter(v, &passage, &newcomer);
+	mg_write(v->mg, first, strstr(first, "\r\n\r\n") + 4 - first);
+	return 200;
 }
 
 static int
@@ -272,7 +324,10 @@ static const struct route {
 	bool any_method; /* the route judges the method itself */
 	int (*serve)(struct visit *v);
 } routes[] = {
-    {"/ws/", true, true, serve_websocket},
+    {"/ws/", true, true, serve_passage},
+    {"/events/", true, true, serve_passage},
+    {"/poll/", true, true, serve_passage},
+    {"/ack/", true, true, serve_passage},
     {"/console/", true, false, serve_console},
     {"/console", false, false, redirect_to_console},
     {"/", false, false, redirect_to_console},
@@ -487,68 +542,22 @@ failed:
 	return NULL;
 }
 
-/* The client's side of the self-test: sends the request, gives the connected socket or -1. */
-static int
-self_test_connect(const struct door *d)
-{
-	struct sockaddr_storage to;
-	socklen_t len = gate_address(d->gate, &to);
-	int fd = len == 0 ? -1 : socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	if (connect(fd, (struct sockaddr *)&to, len) == 0 &&
-	    dprintf(fd, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\nbehind", d->self_test_path) > 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* Reads exactly n bytes within the time; false when they do not come. */
-static bool
-read_exactly(int fd, char *bytes, size_t n)
-{
-	for (size_t at = 0; at < n;) {
-		struct pollfd wait = {.fd = fd, .events = POLLIN};
-		ssize_t got = poll(&wait, 1, SELF_TEST_MS) == 1 ? read(fd, bytes + at, n - at) : -1;
-
-		if (got <= 0)
-			return false;
-		at += (size_t)got;
-	}
-	return true;
-}
-
-/* What must hold of the socket that came over: it is alive both ways after civetweb has closed
- * its number, and what was sent behind the header is still in it. */
-static const char *
-self_test_talk(int client, int taken)
-{
-	char bytes[6];
-
-	if (!read_exactly(taken, bytes, 6) || memcmp(bytes, "behind", 6) != 0)
-		return "what follows a request header does not stay in the socket";
-	if (write(taken, "over", 4) != 4 || !read_exactly(client, bytes, 4) ||
-	    memcmp(bytes, "over", 4) != 0)
-		return "the socket does not outlive civetweb's close()";
-	return NULL;
-}
-
 const char *
 door_self_test(struct door *d)
 {
 	const char *reason = "no hand-over within 5 s";
-	int client, taken = -1;
+	struct sockaddr_storage to;
+	socklen_t len = gate_address(d->gate, &to);
+	int client = selftest_connect(&to, len, d->self_test_path), taken = -1;
 
-	client = self_test_connect(d);
 	if (client < 0)
 		return "cannot connect to its own port";
-	for (int waited_ms = 0; taken < 0 && waited_ms < SELF_TEST_MS; waited_ms += 5) {
+	for (int waited_ms = 0; taken < 0 && waited_ms < SELFTEST_MS; waited_ms += 5) {
 		poll(NULL, 0, 5);
 		taken = atomic_load(&d->self_test_fd);
 	}
 	if (taken >= 0)
-		reason = self_test_talk(client, taken);
+		reason = selftest_talk(client, taken);
 	if (taken >= 0)
 		close(taken);
 	close(client);

@@ -32,15 +32,6 @@ is_key(const char *key)
 	       EVP_DecodeBlock(bytes, (const unsigned char *)key, KEY_LEN) == KEY_BYTES + 2;
 }
 
-static bool
-has_body(const struct request *r)
-{
-	const char *length = request_header(r, "Content-Length");
-
-	return request_header(r, "Transfer-Encoding") != NULL ||
-	       (length != NULL && strspn(length, "0") != strlen(length));
-}
-
 /* One row is one demand on the request, in the order in which they are put to it. */
 static bool
 is_good_path(const struct request *r)
@@ -93,7 +84,7 @@ has_one_key(const struct request *r)
 static bool
 has_no_body(const struct request *r)
 {
-	return !has_body(r);
+	return !request_has_body(r);
 }
 
 static const struct demand {
@@ -138,7 +129,7 @@ accept_value(const char *key, unsigned char out[29])
 }
 
 size_t
-handshake_answer(const struct request *r, const struct handshake *h, char *out, size_t size)
+handshake_answer(const struct request *r, bool is_v1, char *out, size_t size)
 {
 	unsigned char accept[29];
 	int n;
@@ -149,6 +140,6 @@ handshake_answer(const struct request *r, const struct handshake *h, char *out, 
 	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	    "Sec-WebSocket-Accept: %s\r\n%s\r\n",
 	    (const char *)accept,
-	    h->is_v1 ? "Sec-WebSocket-Protocol: " HANDSHAKE_SUBPROTOCOL "\r\n" : "");
+	    is_v1 ? "Sec-WebSocket-Protocol: " HANDSHAKE_SUBPROTOCOL "\r\n" : "");
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

@@ -27,6 +27,6 @@ int handshake_check(const struct request *r, struct handshake *h, const char **r
 /* Writes the whole 101 answer to a request that was found good; gives its length, 0 when `out`
  * (HANDSHAKE_ANSWER_MAX bytes suffice) or OpenSSL fails. */
 enum { HANDSHAKE_ANSWER_MAX = 256 };
-size_t handshake_answer(const struct request *r, const struct handshake *h, char *out, size_t size);
+size_t handshake_answer(const struct request *r, bool is_v1, char *out, size_t size);
 
 #endif

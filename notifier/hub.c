@@ -171,6 +171,55 @@ push(struct hub *h, struct room *r, struct item *it)
 	mark_dirty(h, r);
 }
 
+/* Where the event of that seq is in the ring; NULL: it is not. */
+static struct item **
+find_event(const struct room *r, int64_t seq)
+{
+	uint64_t low = r->first, high = r->end;
+
+	while (low < high) {
+		uint64_t mid = low + (high - low) / 2, at = mid;
+		struct item **slot = &r->ring[at % r->ring_room];
+
+		/* Between the events there are items without a seq. */
+		while (at < high && item_seq(*slot) == 0)
+			slot = &r->ring[++at % r->ring_room];
+		if (at == high || item_seq(*slot) > seq)
+			high = mid;
+		else if (item_seq(*slot) < seq)
+			low = at + 1;
+		else
+			return slot;
+	}
+	return NULL;
+}
+
+/* The ring's copy of an event that was acked says so from now on. */
+static void
+mark_acked(struct hub *h, struct room *r, int64_t seq, const char *by)
+{
+	struct item **slot = find_event(r, seq), *acked;
+
+	acked = slot == NULL ? NULL : item_with_ack(*slot, by);
+	if (acked == NULL)
+		return; /* out of memory: the acked item itself tells it all the same */
+	r->ring_bytes += item_size(acked) - item_size(*slot);
+	h->bytes += item_size(acked) - item_size(*slot);
+	item_release(*slot);
+	*slot = acked;
+}
+
+static void
+mark_all_acked(struct hub *h, struct room *r, const struct item *it)
+{
+	const char *by;
+	size_t n;
+	const int64_t *seqs = item_acked(it, &n, &by);
+
+	for (size_t i = 0; i < n; i++)
+		mark_acked(h, r, seqs[i], by);
+}
+
 struct room *
 hub_publish(struct hub *h, struct item *it)
 {
@@ -183,6 +232,7 @@ hub_publish(struct hub *h, struct item *it)
 			return NULL; /* never a repeat */
 		r->top = item_seq(it);
 	}
+	mark_all_acked(h, r, it);
 	push(h, r, it);
 	return r;
 }

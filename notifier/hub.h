@@ -18,7 +18,7 @@
 enum {
 	HUB_EPOCH_MAX = 31,         /* bytes of an epoch's text */
 	HUB_RING_ITEMS = 1024,      /* per room, a power of two */
-	HUB_RING_BYTES = 256 << 10, /* per room */
+	HUB_RING_BYTES = 512 << 10, /* per room */
 	HUB_TOTAL_BYTES = 64 << 20, /* all rings of a hub */
 	HUB_LINGER_MS = 60000,      /* how long a room outlives its last member */
 };
@@ -59,8 +59,9 @@ int64_t room_top(const struct room *r);       /* the last seq published */
 size_t room_n_members(const struct room *r);
 struct member *room_members(const struct room *r); /* first of a list by ->next */
 
-/* Appends an item to its merchant's ring and takes a reference of its own.  Gives the room, or NULL
- * when there is nobody to show it to: no such room, or its seq was published before. */
+/* Appends an item to its merchant's ring and takes a reference of its own.  What an acked item
+ * tells is noted with the events in the ring, too.  Gives the room, or NULL when there is nobody to
+ * show it to: no such room, or its seq was published before. */
 struct room *hub_publish(struct hub *h, struct item *it);
 
 /* Appends an item to every ring. */

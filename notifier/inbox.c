@@ -20,7 +20,10 @@ drop_note(const struct note *note)
 	case NOTE_ITEM:
 	case NOTE_ITEM_TO_ALL: item_release(note->item); break;
 	case NOTE_PAGE: page_free(note->page); break;
+	case NOTE_RECORD: free(note->record); break;
+	case NOTE_TERMINALS: free(note->terminals); break;
 	case NOTE_STREAM:
+	case NOTE_KEPT:
 	case NOTE_DRAIN:
 	case NOTE_STOP: break;
 	}

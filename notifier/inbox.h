@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "notifier/conn.h"
+#include "notifier/handshake.h"
 #include "notifier/hub.h"
 #include "notifier/item.h"
 #include "notifier/page.h"
@@ -20,8 +21,24 @@ enum note_kind {
 	NOTE_ITEM,
 	NOTE_ITEM_TO_ALL,
 	NOTE_PAGE,
+	NOTE_KEPT,
+	NOTE_RECORD,
+	NOTE_TERMINALS,
 	NOTE_DRAIN,
 	NOTE_STOP
+};
+
+/* A struct terminal_record that owns its texts, for the ticket of that number. */
+struct record_note {
+	int64_t ticket, merchant;
+	char name[SID_MAX + 1], hash_hex[2 * CLAIM_HASH_BYTES + 1];
+};
+
+/* The terminals of a merchant whose tokens hold. */
+struct terminals_note {
+	int64_t merchant;
+	size_t n;
+	int64_t ids[];
 };
 
 struct note {
@@ -33,8 +50,11 @@ struct note {
 		struct {
 			int64_t merchant, top;
 			char epoch[HUB_EPOCH_MAX + 1];
-		} stream;     /* STREAM */
-		int drain_ms; /* DRAIN */
+		} stream;                         /* STREAM */
+		int64_t ticket;                   /* KEPT */
+		struct record_note *record;       /* RECORD: owned */
+		struct terminals_note *terminals; /* TERMINALS: owned */
+		int drain_ms;                     /* DRAIN */
 	};
 };
 

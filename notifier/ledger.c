@@ -22,7 +22,7 @@ enum {
 	QUERY_MS = 5000,
 	IDLE_MS = 1000,
 	RETRY_MS = 250,      /* at least between two tries */
-	OPENINGS_MAX = 200,  /* merchants of one query */
+	BATCH_MAX = 200,     /* openings or records of one query */
 	ACKS_MAX = 4096,     /* calls waiting */
 	LAST_ACKS_MS = 3000, /* to write them when the program ends */
 	ID_TEXT = 21,
@@ -49,22 +49,38 @@ static const struct pgconn_statement statements[] = {
 	       "  where o.merchant_id = s.merchant_id and o.seq > $2::bigint"
 	       "  order by o.seq limit 256) e on true"
 	       " where s.merchant_id = $1::bigint"},
+    {"records",
+	"select t.id, t.merchant_id, t.name, encode(t.token_hash, 'hex')"
+	" from orderbell.terminal t where t.id = any($1::bigint[]) and t.revoked_at is null"},
     {"acks", "select count(*) from unnest($1::bigint[], $2::text[], $3::text[])"
 	     " as a(merchant_id, seqs, by)"
 	     " cross join lateral orderbell.ack(a.merchant_id, a.seqs::bigint[], a.by)"},
     {NULL, NULL}};
 
 enum { COLUMN_MERCHANT, COLUMN_EPOCH, COLUMN_TOP, COLUMN_KEPT_FROM, COLUMN_REST };
+enum { RECORD_ID, RECORD_MERCHANT, RECORD_NAME, RECORD_HASH };
+
+/* What is asked: a page, or a terminal's record. */
+enum sort { SORT_OPENING, SORT_UNACKED, SORT_EVENTS, SORT_RECORD };
+
+static const enum sort sort_of_page[PAGE_KINDS] = {
+    [PAGE_OPENING] = SORT_OPENING,
+    [PAGE_UNACKED] = SORT_UNACKED,
+    [PAGE_EVENTS] = SORT_EVENTS,
+};
 
 struct question {
 	struct question *next;
-	int loop;
+	enum sort sort;
 	enum page_kind kind;
 	int64_t merchant, after;
+	struct ticket ticket; /* of a record; of a page only the loop */
+	int64_t terminal;
 };
 
 struct ack {
 	struct ack *next;
+	struct ticket ticket;
 	int64_t merchant;
 	char by[SID_MAX + 1];
 	char seqs[]; /* a PostgreSQL array */
@@ -87,14 +103,14 @@ struct ledger {
 
 /* --- what other threads call --- */
 
-void
-ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, int64_t after)
+static void
+add_question(struct ledger *l, const struct question *question)
 {
 	struct question *q = malloc(sizeof *q);
 
 	if (q == NULL)
 		abort(); /* a question that is forgotten leaves terminals waiting for ever */
-	*q = (struct question){NULL, loop, kind, merchant, after};
+	*q = *question;
 	pthread_mutex_lock(&l->lock);
 	*l->last_question = q;
 	l->last_question = &q->next;
@@ -102,8 +118,26 @@ ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, in
 	pthread_mutex_unlock(&l->lock);
 }
 
+void
+ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, int64_t after)
+{
+	add_question(l, &(struct question){.sort = sort_of_page[kind],
+			    .kind = kind,
+			    .merchant = merchant,
+			    .after = after,
+			    .ticket.loop = loop});
+}
+
+void
+ledger_prove(struct ledger *l, struct ticket ticket, int64_t terminal)
+{
+	add_question(
+	    l, &(struct question){.sort = SORT_RECORD, .ticket = ticket, .terminal = terminal});
+}
+
 bool
-ledger_ack(struct ledger *l, int64_t merchant, const int64_t *seqs, size_t n, const char *by)
+ledger_ack(struct ledger *l, struct ticket ticket, int64_t merchant, const int64_t *seqs, size_t n,
+    const char *by)
 {
 	struct ack *a = malloc(sizeof *a + PGARRAY_ROOM(n));
 	struct pgarray array;
@@ -112,6 +146,7 @@ ledger_ack(struct ledger *l, int64_t merchant, const int64_t *seqs, size_t n, co
 	if (a == NULL)
 		return false;
 	a->next = NULL;
+	a->ticket = ticket;
 	a->merchant = merchant;
 	snprintf(a->by, sizeof a->by, "%s", by);
 	pgarray_start(&array, a->seqs, PGARRAY_ROOM(n));
@@ -188,20 +223,27 @@ take_open(struct page *p, const char *seqs)
 	}
 }
 
+/* The ids that the questions name, as an array in `text`. */
+static const char *
+ids_of(struct question *const *asked, size_t n, char *text, size_t size)
+{
+	struct pgarray ids;
+
+	pgarray_start(&ids, text, size);
+	for (size_t i = 0; i < n; i++)
+		pgarray_add(
+		    &ids, asked[i]->sort == SORT_RECORD ? asked[i]->terminal : asked[i]->merchant);
+	return pgarray_end(&ids);
+}
+
 /* Answers all those of the list that ask for an opening, in one query.  False: no database. */
 static bool
 answer_openings(struct ledger *l, struct question *const *asked, size_t n)
 {
-	char text[PGARRAY_ROOM(OPENINGS_MAX)];
-	const char *params[1];
-	struct pgarray ids;
-	PGresult *res;
+	char text[PGARRAY_ROOM(BATCH_MAX)];
+	const char *params[] = {ids_of(asked, n, text, sizeof text)};
+	PGresult *res = ask(l, "opening", 1, params);
 
-	pgarray_start(&ids, text, sizeof text);
-	for (size_t i = 0; i < n; i++)
-		pgarray_add(&ids, asked[i]->merchant);
-	params[0] = pgarray_end(&ids);
-	res = ask(l, "opening", 1, params);
 	if (res == NULL)
 		return false;
 	for (size_t i = 0; i < n; i++) {
@@ -213,7 +255,33 @@ answer_openings(struct ledger *l, struct question *const *asked, size_t n)
 			take_stream(p, res, row);
 			take_open(p, PQgetvalue(res, row, COLUMN_REST));
 		}
-		l->sink->page(l->sink->arg, asked[i]->loop, p);
+		l->sink->page(l->sink->arg, asked[i]->ticket.loop, p);
+	}
+	PQclear(res);
+	return true;
+}
+
+/* The same for those that ask for a terminal's record. */
+static bool
+answer_records(struct ledger *l, struct question *const *asked, size_t n)
+{
+	char text[PGARRAY_ROOM(BATCH_MAX)];
+	const char *params[] = {ids_of(asked, n, text, sizeof text)};
+	PGresult *res = ask(l, "records", 1, params);
+
+	if (res == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct terminal_record record = {.name = "", .hash_hex = ""};
+
+		for (int row = 0; row < PQntuples(res); row++) {
+			if (row_int(res, row, RECORD_ID) != asked[i]->terminal)
+				continue;
+			record.merchant = row_int(res, row, RECORD_MERCHANT);
+			record.name = PQgetvalue(res, row, RECORD_NAME);
+			record.hash_hex = PQgetvalue(res, row, RECORD_HASH);
+		}
+		l->sink->record(l->sink->arg, asked[i]->ticket, &record);
 	}
 	PQclear(res);
 	return true;
@@ -231,7 +299,7 @@ answer_page(struct ledger *l, const struct question *q)
 
 	snprintf(merchant, sizeof merchant, "%" PRId64, q->merchant);
 	snprintf(after, sizeof after, "%" PRId64, q->after);
-	res = ask(l, q->kind == PAGE_UNACKED ? "unacked" : "events", 2, params);
+	res = ask(l, q->sort == SORT_UNACKED ? "unacked" : "events", 2, params);
 	if (res == NULL)
 		return false;
 	p = new_page(q);
@@ -246,21 +314,27 @@ answer_page(struct ledger *l, const struct question *q)
 	}
 	p->is_last = p->n_items < PAGE_ITEMS;
 	PQclear(res);
-	l->sink->page(l->sink->arg, q->loop, p);
+	l->sink->page(l->sink->arg, q->ticket.loop, p);
 	return true;
 }
 
 /* --- the thread --- */
 
-/* Takes the first questions off the list: one page, or all openings at its front. */
+static bool
+can_share_query(const struct question *a, const struct question *b)
+{
+	return a->sort == b->sort && (a->sort == SORT_OPENING || a->sort == SORT_RECORD);
+}
+
+/* Takes the first questions off the list: one page, or all at its front that one query answers. */
 static size_t
-take_questions(struct ledger *l, struct question *taken[OPENINGS_MAX])
+take_questions(struct ledger *l, struct question *taken[BATCH_MAX])
 {
 	size_t n = 0;
 
 	pthread_mutex_lock(&l->lock);
-	while (l->questions != NULL && n < OPENINGS_MAX &&
-	       (n == 0 || (taken[0]->kind == PAGE_OPENING && l->questions->kind == PAGE_OPENING))) {
+	while (l->questions != NULL && n < BATCH_MAX &&
+	       (n == 0 || can_share_query(taken[0], l->questions))) {
 		taken[n++] = l->questions;
 		l->questions = l->questions->next;
 	}
@@ -286,17 +360,27 @@ return_questions(struct ledger *l, struct question *const *taken, size_t n)
 
 /* False: no database. */
 static bool
+answer(struct ledger *l, struct question *const *asked, size_t n)
+{
+	switch (asked[0]->sort) {
+	case SORT_OPENING: return answer_openings(l, asked, n);
+	case SORT_RECORD: return answer_records(l, asked, n);
+	case SORT_UNACKED:
+	case SORT_EVENTS: return answer_page(l, asked[0]);
+	}
+	return true;
+}
+
+/* False: no database. */
+static bool
 answer_some(struct ledger *l)
 {
-	struct question *taken[OPENINGS_MAX];
+	struct question *taken[BATCH_MAX];
 	size_t n = take_questions(l, taken);
-	bool ok;
 
 	if (n == 0)
 		return true;
-	ok = taken[0]->kind == PAGE_OPENING ? answer_openings(l, taken, n)
-	                                    : answer_page(l, taken[0]);
-	if (!ok) {
+	if (!answer(l, taken, n)) {
 		return_questions(l, taken, n);
 		return false;
 	}
@@ -404,6 +488,8 @@ write_acks(struct ledger *l)
 	PQclear(res);
 	for (a = all; a != NULL; a = next) {
 		next = a->next;
+		if (a->ticket.number != 0)
+			l->sink->kept(l->sink->arg, a->ticket);
 		free(a);
 	}
 	return true;

@@ -19,6 +19,9 @@ struct ledger_options {
 struct ledger_sink {
 	void *arg;
 	void (*page)(void *arg, int loop, struct page *p);
+	void (*kept)(void *arg, struct ticket ticket); /* its acks are durable */
+	/* Borrows the record. */
+	void (*record)(void *arg, struct ticket ticket, const struct terminal_record *record);
 };
 
 struct ledger;
@@ -33,8 +36,13 @@ void ledger_stop(struct ledger *l); /* writes the acks it has, ends and joins th
  * the asker does not repeat it meanwhile. */
 void ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, int64_t after);
 
-/* Any thread.  The events are acked durably, soon; all terminals hear of it through the listener.
- * False: too many are waiting already, nothing was taken. */
-bool ledger_ack(struct ledger *l, int64_t merchant, const int64_t *seqs, size_t n, const char *by);
+/* Any thread.  The same for what the database has of a terminal: answered by a record(). */
+void ledger_prove(struct ledger *l, struct ticket ticket, int64_t terminal);
+
+/* Any thread.  The events are acked durably, soon; then kept() says so to the ticket, and all
+ * terminals hear of it through the listener.  False: too many are waiting already, nothing was
+ * taken. */
+bool ledger_ack(struct ledger *l, struct ticket ticket, int64_t merchant, const int64_t *seqs,
+    size_t n, const char *by);
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "notifier/carrier.h"
+#include "notifier/idmap.h"
 #include "notifier/inbox.h"
 #include "notifier/poller.h"
 #include "notifier/wheel.h"
@@ -21,14 +22,20 @@ struct loop_shared {
 	struct metrics *metrics;
 };
 
+enum { LOOP_READ_BYTES = 65536 };
+
 struct loop {
 	const struct loop_shared *shared;
+	struct carrier_options options;
+	const struct access *access;
 	int index; /* among the carrier's loops */
 	pthread_t thread;
 	struct poller poller;
 	struct inbox inbox; /* how other threads reach it */
 	struct hub *hub;
 	struct wheel wheel;
+	struct idmap tickets; /* of those that wait for an answer, to their connections */
+	int64_t last_ticket;
 	struct conn *conns;  /* all of them */
 	struct conn *buried; /* gone, but perhaps still named by events of this round */
 	int64_t now_ms, now_s;
@@ -36,7 +43,7 @@ struct loop {
 	int64_t drain_until_ms; /* by then all are told to go; 0: no drain */
 	bool is_stopping;
 	unsigned random;
-	uint8_t *buffer;
+	uint8_t *buffer; /* LOOP_READ_BYTES */
 };
 
 /* False: out of memory or descriptors; loop_fini() all the same. */

@@ -88,9 +88,28 @@ ask(void *arg, int loop, enum page_kind kind, int64_t merchant, int64_t after)
 }
 
 static bool
-ack(void *arg, int64_t merchant, const int64_t *seqs, size_t n, const char *by)
+ack(void *arg, struct ticket ticket, int64_t merchant, const int64_t *seqs, size_t n,
+    const char *by)
 {
-	return ledger_ack(((struct notifier *)arg)->ledger, merchant, seqs, n, by);
+	return ledger_ack(((struct notifier *)arg)->ledger, ticket, merchant, seqs, n, by);
+}
+
+static void
+prove(void *arg, struct ticket ticket, int64_t terminal)
+{
+	ledger_prove(((struct notifier *)arg)->ledger, ticket, terminal);
+}
+
+static void
+sink_kept(void *arg, struct ticket ticket)
+{
+	carrier_post_kept(((struct notifier *)arg)->carrier, ticket);
+}
+
+static void
+sink_record(void *arg, struct ticket ticket, const struct terminal_record *record)
+{
+	carrier_post_record(((struct notifier *)arg)->carrier, ticket, record);
 }
 
 static void
@@ -154,9 +173,9 @@ set_parts(struct notifier *n)
 	    .slow_s = (int)o->slow_s,
 	    .hello_s = (int)o->hello_s,
 	};
-	n->needs = (struct carrier_needs){n, watch, unwatch, ask, ack};
+	n->needs = (struct carrier_needs){n, watch, unwatch, ask, ack, prove};
 	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
-	n->ledger_sink = (struct ledger_sink){n, sink_page};
+	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
 	n->answers = (struct door_answers){n, is_ready};
 	n->door_options = (struct door_options){
 	    .listen = o->listen,
@@ -285,8 +304,8 @@ run(void *options, const char *socket)
 	is_started = start(&n, n_descriptors);
 	if (is_started) {
 		log_info("started: version=%s listen=%s auth=%s open_files=%" PRId64,
-		    PACKAGE_VERSION, n.options->listen,
-		    n.options->auth == ACCESS_NONE ? "none" : "jwt", n_descriptors);
+		    PACKAGE_VERSION, n.options->listen, options_auths[n.options->auth],
+		    n_descriptors);
 		wait_for_the_end(&signals);
 		drain(&n);
 	}

@@ -8,7 +8,7 @@
 #define CONSOLE_DIR "/usr/share/orderbell/console"
 #endif
 
-static const char *const auths[] = {"none", "jwt", NULL};                   /* enum access_auth */
+const char *const options_auths[] = {"none", "jwt", "terminal", "any", NULL};
 static const char *const levels[] = {"err", "warn", "info", "debug", NULL}; /* enum log_level */
 
 #define AT(member) offsetof(struct options, member)
@@ -21,8 +21,9 @@ const struct setting options_table[] = {
 	" TLS ends in the web server in front."},
     {"console_dir", SETTING_TEXT, AT(console_dir), CONSOLE_DIR, 1, 1000, NULL,
 	"Directory of the merchant's page, served under /console/."},
-    {"auth", SETTING_CHOICE, AT(auth), "jwt", 0, 0, auths,
-	"Who may connect: none (this machine alone, for trying out) or holders of a JWT."},
+    {"auth", SETTING_CHOICE, AT(auth), "jwt", 0, 0, options_auths,
+	"Who may connect: none (this machine alone, for trying out), holders of a jwt, of the"
+	" token of a terminal (orderbell.terminal_add), or of any of the two."},
     {"jwt_secret_file", SETTING_SECRET_FILE, AT(jwt_secret), NULL, 16, 1024, NULL,
 	"File with the secret that signs the terminals' tokens (HS256, claim merchant)."},
     {"jwt_kid", SETTING_TEXT, AT(jwt_kid), NULL, 1, 100, NULL,
@@ -91,8 +92,8 @@ options_conflict(const struct options *o)
 		return "listen: address and port, and no letter behind it: TLS is not spoken here"
 		       " (Debian's civetweb 1.15 crashes on its first TLS handshake with"
 		       " OpenSSL 3): let Apache, lighttpd, nginx or HAProxy end it";
-	if (o->auth == ACCESS_JWT && o->jwt_secret == NULL)
-		return "auth = jwt needs jwt_secret_file";
+	if ((o->auth == ACCESS_JWT || o->auth == ACCESS_ANY) && o->jwt_secret == NULL)
+		return "auth = jwt and auth = any need jwt_secret_file";
 	if (o->auth == ACCESS_NONE && strncmp(o->listen, "127.", 4) != 0 &&
 	    strncmp(o->listen, "[::1]:", 6) != 0)
 		return "auth = none listens on loopback only: listen must begin with 127. or "

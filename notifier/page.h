@@ -1,5 +1,5 @@
 /* page.h - what the ledger reads for terminals that are not live: given from its thread to a loop.
- */
+ * A page answers all terminals of a merchant that need it; a ticket names the one that waits. */
 #ifndef NOTIFIER_PAGE_H
 #define NOTIFIER_PAGE_H
 
@@ -31,6 +31,19 @@ struct page {
 	int64_t open[PAGE_OPEN_MAX +
 		     1]; /* OPENING: un-acked seqs; one more than fits says "and more" */
 	size_t n_open;
+};
+
+/* Who waits for an answer; `number` means something to that loop alone, 0 is nobody. */
+struct ticket {
+	int loop;
+	int64_t number;
+};
+
+/* What the database has of a terminal. */
+struct terminal_record {
+	int64_t merchant;     /* 0: there is no such terminal, or it was revoked */
+	const char *name;     /* borrowed */
+	const char *hash_hex; /* borrowed; SHA-256 of its token */
 };
 
 struct page *page_new(enum page_kind kind, int64_t merchant, int64_t after); /* NULL: no memory */

@@ -67,6 +67,15 @@ request_has_token(const struct request *r, const char *name, const char *token, 
 	return false;
 }
 
+bool
+request_has_body(const struct request *r)
+{
+	const char *length = request_header(r, "Content-Length");
+
+	return request_header(r, "Transfer-Encoding") != NULL ||
+	       (length != NULL && strspn(length, "0") != strlen(length));
+}
+
 static int
 hex_digit(char c)
 {

@@ -32,6 +32,9 @@ size_t request_header_count(const struct request *r, const char *name);
 bool request_has_token(
     const struct request *r, const char *name, const char *token, bool exact_case);
 
+/* True when it announces a body. */
+bool request_has_body(const struct request *r);
+
 /* Copy the value of a query parameter (percent-decoded) or of a cookie.  False when it is not
  * there or does not fit. */
 bool request_query(const struct request *r, const char *key, char *out, size_t out_size);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notifier/answer.h"
 #include "shared/json.h"
 #include "shared/log.h"
 
@@ -18,23 +19,116 @@ session_init(struct session *s, enum session_kind kind, const struct grant *gran
 	};
 }
 
-enum wire
-session_wire(const struct session *s)
+static void
+forget_claim(struct session *s)
 {
-	return s->kind == SESSION_V1 ? WIRE_V1 : WIRE_PLAIN;
+	free(s->claim);
+	s->claim = NULL;
+}
+
+static void
+forget_after(struct session *s)
+{
+	free(s->after);
+	s->after = NULL;
 }
 
 void
 session_fini(struct session *s)
 {
-	free(s->after);
-	s->after = NULL;
+	forget_after(s);
+	forget_claim(s);
+	free(s->terminal);
+	s->terminal = NULL;
+}
+
+bool
+session_set_after(struct session *s, const struct cursor *after)
+{
+	forget_after(s);
+	s->after = malloc(sizeof *after);
+	if (s->after != NULL)
+		*s->after = *after;
+	return s->after != NULL;
+}
+
+static bool
+keep_claim(struct session *s, const struct claim *claim)
+{
+	forget_claim(s);
+	s->claim = malloc(sizeof *claim);
+	if (s->claim != NULL)
+		*s->claim = *claim;
+	return s->claim != NULL;
+}
+
+/* A v1 session still waits for its hello, which may bring a better token. */
+bool
+session_set_claim(struct session *s, const struct claim *claim)
+{
+	if (s->state == SESSION_ENTER)
+		s->state = SESSION_CLAIM;
+	return keep_claim(s, claim);
+}
+
+/* --- what the kinds differ in --- */
+
+static const struct kind {
+	enum wire wire;
+	bool is_websocket;
+	bool is_brief;    /* ends with its answer */
+	bool is_streamed; /* hears all that is to be known, as it happens */
+} kinds[] = {
+    [SESSION_PLAIN] = {WIRE_PLAIN, .is_websocket = true},
+    [SESSION_V1] = {WIRE_V1, .is_websocket = true, .is_streamed = true},
+    [SESSION_SSE] = {WIRE_SSE, .is_streamed = true},
+    [SESSION_POLL] = {WIRE_V1, .is_brief = true},
+    [SESSION_ACK] = {WIRE_V1, .is_brief = true},
+};
+
+enum wire
+session_wire(const struct session *s)
+{
+	return kinds[s->kind].wire;
+}
+
+bool
+session_is_websocket(const struct session *s)
+{
+	return kinds[s->kind].is_websocket;
+}
+
+bool
+session_is_brief(const struct session *s)
+{
+	return kinds[s->kind].is_brief;
 }
 
 uint32_t
 session_keep(const struct session *s)
 {
 	return s->kind == SESSION_V1 ? SESSION_V1_KEEP : SESSION_PLAIN_KEEP;
+}
+
+/* --- what a terminal says --- */
+
+static const char *const audio_words[] = {
+    [AUDIO_UNKNOWN] = "unknown", [AUDIO_ARMED] = "armed", [AUDIO_BLOCKED] = "blocked"};
+
+const char *
+session_audio_word(enum session_audio audio)
+{
+	return audio_words[audio];
+}
+
+enum session_audio
+session_audio_of(const char *word)
+{
+	for (int i = 0; i < (int)(sizeof audio_words / sizeof *audio_words); i++) {
+		if (strcmp(audio_words[i], word) == 0)
+			return (enum session_audio)i;
+	}
+	return AUDIO_UNKNOWN;
 }
 
 static enum session_verdict
@@ -49,6 +143,7 @@ static bool
 take_after(struct session *s, const json_object *hello)
 {
 	json_object *after = json_object_object_get(hello, "after");
+	struct cursor cursor;
 	const char *epoch;
 	int64_t seq;
 
@@ -57,48 +152,102 @@ take_after(struct session *s, const json_object *hello)
 	if (!json_object_is_type(after, json_type_object) ||
 	    !json_get_text(after, "epoch", &epoch) || !json_get_int(after, "seq", &seq) || seq < 0)
 		return false;
-	session_fini(s);
-	s->after = calloc(1, sizeof *s->after);
-	if (s->after == NULL)
-		return false;
-	/* One that is too long is cut, and so is of another epoch: as it should be. */
-	snprintf(s->after->epoch, sizeof s->after->epoch, "%s", epoch);
-	s->after->seq = seq;
-	return true;
+	cursor_set(&cursor, epoch, seq);
+	return session_set_after(s, &cursor);
 }
 
-/* The token of a hello wins over all others; without one the request's own proof counts. */
+/* What is known by now of who speaks. */
+static enum access_verdict
+judge(struct session *s, const struct access *access, const char *token, int64_t now,
+    struct grant *grant)
+{
+	struct claim claim;
+	enum access_verdict verdict;
+
+	/* The token of a hello wins over all others; without one the request's own counts. */
+	if (token == NULL || access->auth == ACCESS_NONE) {
+		*grant = s->grant;
+		return s->claim != NULL         ? ACCESS_CLAIMED
+		       : s->grant.merchant != 0 ? ACCESS_GRANTED
+		                                : ACCESS_REFUSED;
+	}
+	verdict = access_by_token(access, token, now, grant, &claim);
+	if (verdict != ACCESS_CLAIMED)
+		forget_claim(s);
+	else if (!keep_claim(s, &claim))
+		return ACCESS_REFUSED;
+	return verdict;
+}
+
+/* A later hello brings a fresh token; it cannot move the session to another merchant. */
+static enum session_verdict
+renew(struct session *s, const struct grant *grant, struct session_act *act)
+{
+	if (grant->merchant != s->grant.merchant)
+		return refuse(act, CLOSE_FORBIDDEN);
+	s->grant = *grant;
+	return SESSION_GO_ON;
+}
+
 static enum session_verdict
 take_hello(struct session *s, const struct access *access, const json_object *hello, int64_t now,
     struct session_act *act)
 {
-	struct grant grant = s->grant;
-	const char *token;
+	struct grant grant;
+	const char *token = NULL;
 	int64_t version;
 
-	if (!json_get_int(hello, "hello", &version) || version != 1)
+	if (!json_get_int(hello, "hello", &version) || version != 1 || s->state == SESSION_CLAIM ||
+	    (json_has(hello, "token") && !json_get_text(hello, "token", &token)))
 		return refuse(act, CLOSE_BAD_PROTOCOL);
-	if (json_has(hello, "token")) {
-		if (!json_get_text(hello, "token", &token))
-			return refuse(act, CLOSE_BAD_PROTOCOL);
-		if (access->auth != ACCESS_NONE &&
-		    access_by_token(access, token, now, &grant) != TOKEN_OK)
-			return refuse(act, CLOSE_UNAUTHORIZED);
+	if (s->state == SESSION_HELLO && !take_after(s, hello))
+		return refuse(act, CLOSE_BAD_PROTOCOL);
+	switch (judge(s, access, token, now, &grant)) {
+	case ACCESS_GRANTED: break;
+	case ACCESS_CLAIMED:
+		if (s->state == SESSION_HELLO)
+			s->state = SESSION_CLAIM;
+		return SESSION_PROVE;
+	case ACCESS_EXPIRED:
+	case ACCESS_REFUSED: return refuse(act, CLOSE_UNAUTHORIZED);
 	}
-	if (grant.merchant == 0)
+	if (s->state != SESSION_HELLO)
+		return renew(s, &grant, act);
+	s->grant = grant;
+	s->state = SESSION_ENTER;
+	return SESSION_JOIN;
+}
+
+/* The name of a terminal's token stands for its sid. */
+static bool
+take_terminal_name(struct session *s, const char *name)
+{
+	free(s->terminal);
+	s->terminal = strdup(name);
+	return s->terminal != NULL;
+}
+
+enum session_verdict
+session_prove(struct session *s, const struct terminal_record *record, struct session_act *act)
+{
+	struct grant grant = {.merchant = record->merchant};
+	enum session_verdict verdict = SESSION_JOIN;
+
+	if (s->claim == NULL)
+		return SESSION_GO_ON;
+	grant.terminal = s->claim->terminal;
+	if (record->merchant == 0 || !claim_holds(s->claim, record->hash_hex))
 		return refuse(act, CLOSE_UNAUTHORIZED);
-	if (s->state == SESSION_HELLO) {
-		if (!take_after(s, hello))
-			return refuse(act, CLOSE_BAD_PROTOCOL);
+	forget_claim(s);
+	if (!take_terminal_name(s, record->name))
+		return refuse(act, CLOSE_TRY_LATER);
+	if (s->state != SESSION_CLAIM) {
+		verdict = renew(s, &grant, act);
+	} else {
 		s->grant = grant;
 		s->state = SESSION_ENTER;
-		return SESSION_JOIN;
 	}
-	/* A later hello brings a fresh token; it cannot move the session to another merchant. */
-	if (grant.merchant != s->grant.merchant)
-		return refuse(act, CLOSE_FORBIDDEN);
-	s->grant = grant;
-	return SESSION_GO_ON;
+	return verdict;
 }
 
 static enum session_verdict
@@ -108,12 +257,7 @@ take_audio(struct session *s, const json_object *object, struct session_act *act
 
 	if (!json_get_text(object, "audio", &audio))
 		return refuse(act, CLOSE_BAD_PROTOCOL);
-	if (strcmp(audio, "armed") == 0)
-		s->audio = AUDIO_ARMED;
-	else if (strcmp(audio, "blocked") == 0)
-		s->audio = AUDIO_BLOCKED;
-	else
-		s->audio = AUDIO_UNKNOWN;
+	s->audio = (uint8_t)session_audio_of(audio);
 	return SESSION_GO_ON;
 }
 
@@ -134,7 +278,18 @@ take_ack(const json_object *object, struct session_act *act)
 			return refuse(act, CLOSE_BAD_PROTOCOL);
 	}
 	act->n_seqs = n;
-	return SESSION_ACK;
+	return SESSION_ACKED;
+}
+
+enum session_verdict
+session_read_ack(const char *text, size_t len, struct session_act *act)
+{
+	json_object *object = json_read_object(text, len);
+	enum session_verdict verdict =
+	    object == NULL ? refuse(act, CLOSE_BAD_PROTOCOL) : take_ack(object, act);
+
+	json_object_put(object);
+	return verdict;
 }
 
 static enum session_verdict
@@ -156,7 +311,8 @@ receive_v1(struct session *s, const struct access *access, const struct frame_me
 	else if (verdict == SESSION_GO_ON && s->state == SESSION_HELLO)
 		verdict = refuse(act, CLOSE_BAD_PROTOCOL);
 	else if (verdict == SESSION_GO_ON && json_has(object, "ack"))
-		verdict = take_ack(object, act);
+		verdict = s->state == SESSION_CLAIM ? refuse(act, CLOSE_BAD_PROTOCOL)
+		                                    : take_ack(object, act);
 	/* Frames of a later version of the protocol are none of our business. */
 	json_object_put(object);
 	return verdict;
@@ -177,30 +333,44 @@ session_receive(struct session *s, const struct access *access, const struct fra
 			    log_escape(text, sizeof text, message->payload, message->kept));
 		return SESSION_GO_ON;
 	case SESSION_V1: return receive_v1(s, access, message, now, act);
+	case SESSION_SSE:
+	case SESSION_POLL:
+	case SESSION_ACK: break; /* these have no messages */
 	}
 	return SESSION_GO_ON;
 }
 
-/* Sends an object and lets go of it. */
+/* --- what it is told --- */
+
+/* Says an object and lets go of it.  In a stream it is an event of that name, and `id` (or NULL)
+ * becomes the cursor that the browser brings when it comes back. */
 static bool
-put_json(struct outbox *out, json_object *object)
+say(const struct session *s, struct outbox *out, const char *name, const char *id,
+    json_object *object)
 {
 	size_t len = 0;
 	const char *text = object == NULL ? NULL
 	                                  : json_object_to_json_string_length(
 						object, JSON_C_TO_STRING_PLAIN, &len);
-	bool ok = text != NULL && outbox_put_frame(out, FRAME_TEXT, text, len);
+	bool ok = text != NULL;
 
+	if (ok && s->kind == SESSION_SSE)
+		ok = answer_stream_event(out, name, id, text, len);
+	else if (ok)
+		ok = outbox_put_frame(out, FRAME_TEXT, text, len);
 	json_object_put(object);
 	return ok;
 }
 
-/* A cursor holds when its numbers are the stream's, and nothing behind it was pruned. */
-static bool
-is_recovered(const struct session *s, const struct page *opening)
+void
+session_find_start(const struct session *s, const struct page *opening, struct session_start *start)
 {
-	return s->after != NULL && strcmp(s->after->epoch, opening->epoch) == 0 &&
-	       s->after->seq <= opening->top && s->after->seq + 1 >= opening->kept_from;
+	const struct cursor *after = s->after;
+
+	start->recovered = after != NULL && strcmp(after->epoch, opening->epoch) == 0 &&
+	                   after->seq <= opening->top && after->seq + 1 >= opening->kept_from;
+	start->from_unacked = !start->recovered;
+	start->next = start->recovered ? after->seq + 1 : 1;
 }
 
 /* Un-acked seqs up to the cursor: the terminal has seen these events, and goes on ringing for them
@@ -226,47 +396,84 @@ session_welcome(struct session *s, const struct page *opening, int heartbeat_s, 
     struct session_start *start)
 {
 	json_object *welcome = json_object_new_object();
-	bool recovered = is_recovered(s, opening);
 
-	*start = (struct session_start){
-	    .next = recovered ? s->after->seq + 1 : 1, .from_unacked = !recovered};
+	session_find_start(s, opening, start);
 	s->state = SESSION_LIVE;
 	json_object_object_add(welcome, "welcome", json_object_new_int(1));
 	json_object_object_add(welcome, "merchant", json_object_new_int64(s->grant.merchant));
 	json_object_object_add(welcome, "epoch", json_object_new_string(opening->epoch));
 	json_object_object_add(welcome, "top", json_object_new_int64(opening->top));
-	json_object_object_add(welcome, "recovered", json_object_new_boolean(recovered));
-	add_open(welcome, opening, recovered ? s->after->seq : 0);
+	json_object_object_add(welcome, "recovered", json_object_new_boolean(start->recovered));
+	add_open(welcome, opening, start->recovered ? s->after->seq : 0);
 	json_object_object_add(welcome, "heartbeat", json_object_new_int(heartbeat_s));
-	session_fini(s);
-	return put_json(out, welcome);
+	forget_after(s);
+	return say(s, out, "welcome", NULL, welcome);
 }
 
 bool
-session_caught_up(const struct session *s, int64_t top, struct outbox *out)
+session_caught_up(const struct session *s, const char *epoch, int64_t top, struct outbox *out)
 {
+	char id[HUB_EPOCH_MAX + 24];
 	json_object *caught_up;
 
-	if (s->kind != SESSION_V1)
+	if (!kinds[s->kind].is_streamed)
 		return true;
+	snprintf(id, sizeof id, "%s:%" PRId64, epoch, top);
 	caught_up = json_object_new_object();
 	json_object_object_add(caught_up, "caught_up", json_object_new_int64(top));
-	return put_json(out, caught_up);
+	return say(s, out, "caught_up", id, caught_up);
 }
 
 bool
 session_heartbeat(const struct session *s, struct outbox *out)
 {
-	static const char beat[] = "{\"heartbeat\":1}";
+	static const char beat[] = "{\"heartbeat\":1}", comment[] = ":\n\n";
 
-	if (!outbox_put_frame(out, FRAME_PING, NULL, 0))
-		return false;
-	return s->kind != SESSION_V1 || s->state != SESSION_LIVE ||
-	       outbox_put_frame(out, FRAME_TEXT, beat, sizeof beat - 1);
+	switch ((enum session_kind)s->kind) {
+	case SESSION_PLAIN: return outbox_put_frame(out, FRAME_PING, NULL, 0);
+	case SESSION_V1:
+		return outbox_put_frame(out, FRAME_PING, NULL, 0) &&
+		       (s->state != SESSION_LIVE ||
+			   outbox_put_frame(out, FRAME_TEXT, beat, sizeof beat - 1));
+	case SESSION_SSE: return outbox_put(out, comment, sizeof comment - 1);
+	case SESSION_POLL:
+	case SESSION_ACK: return true;
+	}
+	return true;
+}
+
+bool
+session_goodbye(const struct session *s, enum close_code code, struct outbox *out)
+{
+	bool is_unanswered =
+	    session_is_brief(s) || (s->state == SESSION_CLAIM && s->kind != SESSION_V1);
+	json_object *bye;
+
+	if (is_unanswered) {
+		outbox_clear(out); /* what would have been said to a good token */
+		return answer_refusal(out, code);
+	}
+	if (session_is_websocket(s))
+		return outbox_put_close(out, code);
+	bye = json_object_new_object();
+	json_object_object_add(bye, "code", json_object_new_int((int)code));
+	return say(s, out, "bye", NULL, bye);
 }
 
 bool
 session_is_expired(const struct session *s, int64_t now)
 {
 	return s->grant.exp != 0 && now >= s->grant.exp;
+}
+
+bool
+session_is_revoked(const struct session *s, const int64_t *terminals, size_t n)
+{
+	if (s->grant.terminal == 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (terminals[i] == s->grant.terminal)
+			return false;
+	}
+	return true;
 }

@@ -77,7 +77,7 @@ the_example_of_the_rfc_is_answered_as_there(void **state)
 	assert_int_equal(handshake_check(&r, &h, &reason), 101);
 	assert_string_equal(h.sid, "till-1");
 	assert_false(h.is_v1);
-	n = handshake_answer(&r, &h, answer, sizeof answer);
+	n = handshake_answer(&r, h.is_v1, answer, sizeof answer);
 	answer[n] = '\0';
 	assert_non_null(strstr(answer, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
 	assert_null(strstr(answer, "Sec-WebSocket-Protocol"));
@@ -308,13 +308,47 @@ without_auth_the_query_names_the_merchant(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct request r = good_request();
 		struct grant grant;
-		enum token_status status;
+		struct claim claim;
+		enum access_verdict verdict;
 
 		r.query = cases[i].query;
-		status = access_by_request(&a, &r, 0, &grant);
-		assert_int_equal(status, cases[i].merchant != 0 ? TOKEN_OK : TOKEN_BAD);
-		if (status == TOKEN_OK)
+		verdict = access_by_request(&a, &r, 0, &grant, &claim);
+		assert_int_equal(verdict, cases[i].merchant != 0 ? ACCESS_GRANTED : ACCESS_REFUSED);
+		if (verdict == ACCESS_GRANTED)
 			assert_int_equal(grant.merchant, cases[i].merchant);
+	}
+}
+
+static void
+a_terminals_token_is_a_claim_that_its_hash_proves(void **state)
+{
+	static const struct {
+		enum access_auth auth;
+		const char *token;
+		int64_t terminal; /* 0: refused */
+	} cases[] = {{ACCESS_TERMINAL, "obt_17_secret", 17}, {ACCESS_ANY, "obt_17_secret", 17},
+	    {ACCESS_JWT, "obt_17_secret", 0}, {ACCESS_TERMINAL, "obt_17secret", 0},
+	    {ACCESS_TERMINAL, "obt__secret", 0}, {ACCESS_TERMINAL, "obt_-1_secret", 0},
+	    {ACCESS_TERMINAL, "obt_99999999999999999999_secret", 0}, {ACCESS_TERMINAL, "", 0},
+	    {ACCESS_TERMINAL, "eyJ.e.x", 0}};
+	/* of "obt_17_secret", by sha256sum */
+	static const char hash[] =
+	    "3d2d28fb7e69fbd8767b912415a0f1b96d2385b821afde77fcb55151208b538f";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const struct access a = {.auth = cases[i].auth};
+		struct grant grant;
+		struct claim claim;
+		enum access_verdict verdict =
+		    access_by_token(&a, cases[i].token, 0, &grant, &claim);
+
+		assert_int_equal(verdict, cases[i].terminal != 0 ? ACCESS_CLAIMED : ACCESS_REFUSED);
+		assert_int_equal(claim.terminal, cases[i].terminal);
+		assert_int_equal(grant.merchant, 0);
+		assert_int_equal(claim_holds(&claim, hash), verdict == ACCESS_CLAIMED);
+		assert_false(claim_holds(&claim, "00"));
+		assert_false(claim_holds(&claim, ""));
 	}
 }
 
@@ -332,6 +366,7 @@ main(void)
 	    cmocka_unit_test(auth_none_lets_nothing_in_from_beyond_this_machine),
 	    cmocka_unit_test(origins_are_the_own_host_and_the_allowed_ones),
 	    cmocka_unit_test(without_auth_the_query_names_the_merchant),
+	    cmocka_unit_test(a_terminals_token_is_a_claim_that_its_hash_proves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,47 @@ a_broadcast_to_all_is_in_every_ring(void **state)
 	leave(h, b);
 }
 
+/* Publishes that these were acked. */
+static void
+publish_acked(struct hub *h, int64_t merchant, const int64_t *seqs, size_t n)
+{
+	struct item *it = item_new_acked(merchant, seqs, n, "a \"till\"");
+
+	hub_publish(h, it);
+	item_release(it);
+}
+
+static void
+who_comes_late_hears_with_an_event_that_it_was_acked(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+	const int64_t some[] = {1, 3, 99}, again[] = {3, 5};
+	const char *end = ",\"acked\":\"a \\\"till\\\"\"}";
+
+	for (int64_t seq = 1; seq <= 5; seq++)
+		publish(h, 7, seq);
+	publish_acked(h, 7, some, 3);
+	publish_acked(h, 7, again, 2);
+	member_seek(m, 1);
+	for (int64_t seq = 1; seq <= 5; seq++) {
+		struct item_run run = member_run(m, INT64_MAX);
+		const struct item *it = run.slots[run.at & run.mask];
+		size_t len, plain_len, end_len = strlen(end);
+		const char *json = item_json(it, &len);
+		const uint8_t *plain = item_wire(it, WIRE_PLAIN, &plain_len);
+		bool is_acked = seq % 2 == 1;
+
+		assert_int_equal(take(m), seq);
+		assert_int_equal(memcmp(json + len - end_len, end, end_len) == 0, is_acked);
+		assert_null(memmem(plain, plain_len, "acked", 5));
+		item_wire(it, WIRE_SSE, &plain_len);
+		assert_true(plain_len > len);
+	}
+	assert_int_equal(take(m), 0);
+	leave(h, m);
+}
+
 int
 main(void)
 {
@@ -295,6 +336,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		each_room_that_heard_something_is_dirty_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_broadcast_to_all_is_in_every_ring, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		who_comes_late_hears_with_an_event_that_it_was_acked, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

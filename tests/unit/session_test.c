@@ -50,7 +50,7 @@ a_plain_client_may_say_anything_and_is_told_nothing(void **state)
 	assert_int_equal(s.state, SESSION_ENTER);
 	assert_int_equal(say(&s, &without_auth, "not json", &act), SESSION_GO_ON);
 	assert_int_equal(say(&s, &without_auth, "{\"hello\":2}", &act), SESSION_GO_ON);
-	assert_true(session_caught_up(&s, 3, &out));
+	assert_true(session_caught_up(&s, "e", 3, &out));
 	assert_int_equal(outbox_len(&out), 0);
 	assert_true(session_heartbeat(&s, &out));
 	assert_memory_equal(outbox_bytes(&out), "\x89\x00", 2);
@@ -80,7 +80,7 @@ a_hello_is_answered_by_a_welcome(void **state)
 	expect_text(&out,
 	    "{\"welcome\":1,\"merchant\":7,\"epoch\":\"9f3c01aa\",\"top\":44,\"recovered\":false,"
 	    "\"open\":[],\"heartbeat\":25}");
-	assert_true(session_caught_up(&s, 44, &out));
+	assert_true(session_caught_up(&s, "e", 44, &out));
 	expect_text(&out, "{\"caught_up\":44}");
 	assert_int_equal(outbox_len(&out), 0);
 }
@@ -241,7 +241,7 @@ an_ack_names_the_seqs(void **state)
 	(void)state;
 	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
 	say(&s, &without_auth, "{\"hello\":1}", &act);
-	assert_int_equal(say(&s, &without_auth, "{\"ack\":[42,7]}", &act), SESSION_ACK);
+	assert_int_equal(say(&s, &without_auth, "{\"ack\":[42,7]}", &act), SESSION_ACKED);
 	assert_int_equal(act.n_seqs, 2);
 	assert_int_equal(act.seqs[0], 42);
 	assert_int_equal(act.seqs[1], 7);
@@ -285,6 +285,200 @@ a_session_ends_with_its_token(void **state)
 	assert_false(session_is_expired(&s, INT64_MAX));
 }
 
+/* Takes the next text off an outbox that is no frame. */
+static void
+expect_bytes(struct outbox *out, const char *text)
+{
+	size_t n = strlen(text);
+
+	assert_true(outbox_len(out) >= n);
+	assert_memory_equal(outbox_bytes(out), text, n);
+	outbox_drop(out, n);
+}
+
+static void
+a_stream_says_the_same_as_v1_in_events(void **state)
+{
+	const struct page opening = {
+	    .epoch = "9f3c01aa-1", .top = 44, .open = {3, 40}, .n_open = 2, .kept_from = 1};
+	struct cursor after;
+	struct session_start start;
+	struct session s;
+	struct outbox out = {0};
+
+	(void)state;
+	session_init(&s, SESSION_SSE, &(struct grant){.merchant = 7});
+	assert_true(cursor_parse("9f3c01aa-1:41", &after));
+	assert_true(session_set_after(&s, &after));
+	assert_true(session_welcome(&s, &opening, 25, &out, &start));
+	assert_int_equal(start.next, 42);
+	expect_bytes(&out, "event: welcome\ndata: "
+	                   "{\"welcome\":1,\"merchant\":7,\"epoch\":\"9f3c01aa-1\",\"top\":44,"
+			   "\"recovered\":true,\"open\":[3,40],\"heartbeat\":25}\n\n");
+	assert_true(session_caught_up(&s, opening.epoch, 44, &out));
+	expect_bytes(&out, "event: caught_up\nid: 9f3c01aa-1:44\ndata: {\"caught_up\":44}\n\n");
+	assert_true(session_heartbeat(&s, &out));
+	expect_bytes(&out, ":\n\n");
+	assert_true(session_goodbye(&s, CLOSE_GOING_AWAY, &out));
+	expect_bytes(&out, "event: bye\ndata: {\"code\":4003}\n\n");
+	assert_int_equal(outbox_len(&out), 0);
+	session_fini(&s);
+}
+
+static void
+a_cursor_is_an_epoch_and_a_seq(void **state)
+{
+	static const char *const bad[] = {"", ":", ":5", "e:", "e", "e:-1", "e:5x", "e: 5",
+	    "e:99999999999999999999", "0123456789012345678901234567890123456789:5"};
+	struct cursor c;
+
+	(void)state;
+	assert_true(cursor_parse("9f3c01aa-1:42", &c));
+	assert_string_equal(c.epoch, "9f3c01aa-1");
+	assert_int_equal(c.seq, 42);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_false(cursor_parse(bad[i], &c));
+		assert_string_equal(c.epoch, "");
+	}
+}
+
+/* A v1 session whose hello brought a terminal's token. */
+static void
+claim(struct session *s, const struct access *a)
+{
+	struct session_act act;
+
+	session_init(s, SESSION_V1, &(struct grant){0});
+	assert_int_equal(
+	    say(s, a, "{\"hello\":1,\"token\":\"obt_17_secret\"}", &act), SESSION_PROVE);
+	assert_int_equal(s->state, SESSION_CLAIM);
+	assert_int_equal(s->claim->terminal, 17);
+}
+
+static const char secret_hash[] =
+    "3d2d28fb7e69fbd8767b912415a0f1b96d2385b821afde77fcb55151208b538f";
+
+static void
+a_claim_is_granted_when_the_database_has_its_hash(void **state)
+{
+	const struct access a = {.auth = ACCESS_TERMINAL};
+	const struct terminal_record record = {7, "kitchen", secret_hash};
+	struct session s;
+	struct session_act act;
+
+	(void)state;
+	claim(&s, &a);
+	assert_int_equal(session_prove(&s, &record, &act), SESSION_JOIN);
+	assert_int_equal(s.state, SESSION_ENTER);
+	assert_int_equal(s.grant.merchant, 7);
+	assert_int_equal(s.grant.terminal, 17);
+	assert_string_equal(s.terminal, "kitchen");
+	assert_true(session_is_revoked(&s, NULL, 0));
+	assert_true(session_is_revoked(&s, (const int64_t[]){16, 18}, 2));
+	assert_false(session_is_revoked(&s, (const int64_t[]){16, 17}, 2));
+	session_fini(&s);
+}
+
+static void
+a_claim_that_the_database_does_not_know_closes_with_4401(void **state)
+{
+	static const struct terminal_record bad[] = {
+	    {0, "", ""}, {7, "kitchen", "00"}, {7, "kitchen", ""}};
+	const struct access a = {.auth = ACCESS_TERMINAL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct session s;
+		struct session_act act;
+
+		claim(&s, &a);
+		assert_int_equal(session_prove(&s, &bad[i], &act), SESSION_CLOSE);
+		assert_int_equal(act.code, CLOSE_UNAUTHORIZED);
+		assert_int_equal(s.grant.merchant, 0);
+		session_fini(&s);
+	}
+}
+
+static void
+while_it_is_being_proved_only_audio_may_be_said(void **state)
+{
+	static const char *const bad[] = {
+	    "{\"hello\":1}", "{\"ack\":[1]}", "{\"hello\":1,\"token\":\"x\"}"};
+	const struct access a = {.auth = ACCESS_TERMINAL};
+	struct session s;
+	struct session_act act;
+
+	(void)state;
+	claim(&s, &a);
+	assert_int_equal(say(&s, &a, "{\"audio\":\"armed\"}", &act), SESSION_GO_ON);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_int_equal(say(&s, &a, bad[i], &act), SESSION_CLOSE);
+		assert_int_equal(act.code, CLOSE_BAD_PROTOCOL);
+	}
+	session_fini(&s);
+}
+
+static void
+a_claim_in_a_later_hello_cannot_change_the_merchant(void **state)
+{
+	const struct access a = {.auth = ACCESS_ANY};
+	const struct terminal_record same = {7, "kitchen", secret_hash},
+				     other = {8, "kitchen", secret_hash};
+	struct session s;
+	struct session_act act;
+
+	(void)state;
+	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7, .exp = 5});
+	s.state = SESSION_LIVE;
+	assert_int_equal(
+	    say(&s, &a, "{\"hello\":1,\"token\":\"obt_17_secret\"}", &act), SESSION_PROVE);
+	assert_int_equal(s.state, SESSION_LIVE);
+	assert_int_equal(session_prove(&s, &same, &act), SESSION_GO_ON);
+	assert_int_equal(s.grant.exp, 0);
+	assert_int_equal(
+	    say(&s, &a, "{\"hello\":1,\"token\":\"obt_17_secret\"}", &act), SESSION_PROVE);
+	assert_int_equal(session_prove(&s, &other, &act), SESSION_CLOSE);
+	assert_int_equal(act.code, CLOSE_FORBIDDEN);
+	session_fini(&s);
+}
+
+static void
+what_was_not_answered_yet_is_refused_in_http(void **state)
+{
+	struct session s;
+	struct outbox out = {0};
+
+	(void)state;
+	session_init(&s, SESSION_PLAIN, &(struct grant){0});
+	assert_true(session_set_claim(&s, &(struct claim){.terminal = 17}));
+	assert_int_equal(s.state, SESSION_CLAIM);
+	assert_true(outbox_put(&out, "HTTP/1.1 101", 12)); /* what a good token would have got */
+	assert_true(session_goodbye(&s, CLOSE_UNAUTHORIZED, &out));
+	expect_bytes(&out, "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\n");
+	session_fini(&s);
+	outbox_clear(&out);
+	session_init(&s, SESSION_POLL, &(struct grant){.merchant = 7});
+	assert_true(session_goodbye(&s, CLOSE_TRY_LATER, &out));
+	expect_bytes(&out, "HTTP/1.1 503 Service Unavailable\r\n");
+	outbox_clear(&out);
+}
+
+static void
+an_ack_by_http_is_a_list_of_seqs_or_nothing(void **state)
+{
+	static const char *const bad[] = {"", "x", "{}", "{\"ack\":[]}", "{\"ack\":[0]}",
+	    "{\"ack\":[\"1\"]}", "{\"ack\":1}", "[1]", "{\"ack\":[1]} x"};
+	static const char good[] = "{\"ack\":[3,40]}";
+	struct session_act act;
+
+	(void)state;
+	assert_int_equal(session_read_ack(good, strlen(good), &act), SESSION_ACKED);
+	assert_int_equal(act.n_seqs, 2);
+	assert_int_equal(act.seqs[1], 40);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(session_read_ack(bad[i], strlen(bad[i]), &act), SESSION_CLOSE);
+}
+
 int
 main(void)
 {
@@ -301,6 +495,14 @@ main(void)
 	    cmocka_unit_test(an_ack_names_the_seqs),
 	    cmocka_unit_test(a_heartbeat_of_v1_can_be_seen_by_a_page),
 	    cmocka_unit_test(a_session_ends_with_its_token),
+	    cmocka_unit_test(a_stream_says_the_same_as_v1_in_events),
+	    cmocka_unit_test(a_cursor_is_an_epoch_and_a_seq),
+	    cmocka_unit_test(a_claim_is_granted_when_the_database_has_its_hash),
+	    cmocka_unit_test(a_claim_that_the_database_does_not_know_closes_with_4401),
+	    cmocka_unit_test(while_it_is_being_proved_only_audio_may_be_said),
+	    cmocka_unit_test(a_claim_in_a_later_hello_cannot_change_the_merchant),
+	    cmocka_unit_test(what_was_not_answered_yet_is_refused_in_http),
+	    cmocka_unit_test(an_ack_by_http_is_a_list_of_seqs_or_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

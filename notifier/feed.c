@@ -1,0 +1,267 @@
+#include "notifier/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "notifier/answer.h"
+#include "notifier/hub.h"
+
+/* Asks the ledger for the page that a terminal needs, unless the question is out already: those who
+ * miss the same share the answer. */
+static void
+ask(struct loop *l, struct conn *c, enum page_kind kind)
+{
+	const struct carrier_needs *needs = l->shared->needs;
+	uint8_t *asked = room_asked(c->member.room), bit = (uint8_t)(1u << kind);
+
+	c->awaits_page = true;
+	if ((*asked & bit) != 0)
+		return;
+	*asked |= bit;
+	needs->ask(needs->arg, l->index, kind, c->session.grant.merchant, c->next_seq - 1);
+}
+
+static void
+go_to_ring(struct conn *c)
+{
+	c->feed = FEED_RING;
+	c->awaits_page = false;
+	member_seek(&c->member, c->next_seq);
+}
+
+/* A poll's cursor holds, and all that came since is in the ring: nobody need be asked. */
+static bool
+is_in_ring(const struct conn *c)
+{
+	const struct cursor *after = c->session.after;
+	const struct room *r = c->member.room;
+
+	return !c->session.wants_open && after != NULL &&
+	       strcmp(after->epoch, room_epoch(r)) == 0 && after->seq <= room_top(r) &&
+	       room_covers(r, after->seq + 1);
+}
+
+void
+feed_begin(struct loop *l, struct conn *c)
+{
+	c->session.state = SESSION_ENTER;
+	c->feed = FEED_NONE;
+	if (c->session.kind == SESSION_PLAIN) {
+		c->session.state = SESSION_LIVE;
+		c->is_caught_up = true;
+		c->next_seq = room_top(c->member.room) + 1;
+		go_to_ring(c);
+	} else if (c->session.kind == SESSION_POLL && is_in_ring(c)) {
+		c->session.state = SESSION_LIVE;
+		c->session.recovered = true;
+		c->next_seq = c->session.after->seq + 1;
+		go_to_ring(c);
+	} else {
+		ask(l, c, PAGE_OPENING);
+	}
+}
+
+bool
+feed_welcome(struct loop *l, struct conn *c, const struct page *opening)
+{
+	struct session_start start;
+
+	c->awaits_page = false;
+	if (c->session.kind == SESSION_POLL) {
+		session_find_start(&c->session, opening, &start);
+		c->session.state = SESSION_LIVE;
+		c->session.recovered = start.recovered;
+		free(c->open_header);
+		c->open_header =
+		    c->session.wants_open ? answer_open_header(opening, start.next - 1) : NULL;
+		if (c->session.wants_open && c->open_header == NULL)
+			return false;
+	} else if (!session_welcome(
+		       &c->session, opening, l->options.heartbeat_s, &c->outbox, &start)) {
+		return false;
+	}
+	c->welcome_top = opening->top;
+	c->next_seq = start.next;
+	c->feed = start.from_unacked ? FEED_UNACKED : FEED_TABLE;
+	if (start.from_unacked && opening->n_open == 0) {
+		c->next_seq = opening->top + 1;
+		c->feed = FEED_TABLE;
+	}
+	return true;
+}
+
+/* True once all up to the top of its welcome has been sent, or is known to be no more. */
+static bool
+has_caught_up(const struct conn *c)
+{
+	if (c->feed != FEED_TABLE && c->feed != FEED_RING)
+		return false;
+	return c->next_seq > c->welcome_top ||
+	       (c->feed == FEED_RING && room_top(c->member.room) >= c->welcome_top);
+}
+
+/* Where a terminal goes on after it has taken a page.  `is_cut`: the page held more than it was to
+ * get before its caught_up. */
+static void
+finish_page(struct conn *c, const struct page *p, bool is_cut)
+{
+	if (p->kind == PAGE_UNACKED && (is_cut || p->is_last)) {
+		c->next_seq = c->welcome_top + 1;
+		c->feed = FEED_TABLE;
+	} else if (is_cut && c->next_seq <= c->welcome_top) {
+		c->next_seq = c->welcome_top + 1;
+	} else if (!is_cut && p->is_last && p->top >= c->next_seq) {
+		c->next_seq = p->top + 1; /* what is missing up to there was pruned */
+	}
+}
+
+/* --- the one answer of a poll --- */
+
+static void
+take_answered(struct loop *l, struct conn *c, const struct item_run *run)
+{
+	for (uint64_t i = 0; i < run->n; i++) {
+		struct item *it = run->slots[(run->at + i) & run->mask];
+
+		if (item_seq(it) < c->next_seq)
+			continue;
+		c->next_seq = item_seq(it) + 1;
+		metrics_add(l->shared->metrics, METRIC_DELIVERIES, 1);
+	}
+}
+
+/* Answers with what is at hand: of the ring, or of a page.  False: out of memory. */
+static bool
+answer(struct loop *l, struct conn *c, struct item_run run, const struct page *p, bool is_cut)
+{
+	struct poll_answer a = {.merchant = c->session.grant.merchant,
+	    .epoch = room_epoch(c->member.room),
+	    .recovered = c->session.recovered,
+	    .open = c->open_header};
+	bool is_all;
+
+	while (run.n > 0 && item_seq(run.slots[run.at & run.mask]) < c->next_seq) {
+		run.at++;
+		run.n--;
+	}
+	a.run = run;
+	a.run.n = answer_poll_fit(&run, c->next_seq);
+	is_all = a.run.n == run.n;
+	take_answered(l, c, &a.run);
+	if (is_all && p != NULL)
+		finish_page(c, p, is_cut);
+	a.seq = c->next_seq - 1;
+	a.is_caught_up =
+	    is_all && (p == NULL || (p->kind == PAGE_UNACKED ? c->feed == FEED_TABLE : p->is_last));
+	conn_answered(c);
+	return answer_poll(&c->outbox, &a);
+}
+
+/* --- sending --- */
+
+/* Everything at hand is sent: where does it go on?  True when there is more to send at once. */
+static bool
+go_on(struct loop *l, struct conn *c)
+{
+	if (!c->is_caught_up && has_caught_up(c)) {
+		c->is_caught_up = true;
+		return session_caught_up(
+		    &c->session, room_epoch(c->member.room), c->welcome_top, &c->outbox);
+	}
+	switch ((enum feed)c->feed) {
+	case FEED_NONE: return false;
+	case FEED_UNACKED: ask(l, c, PAGE_UNACKED); return false;
+	case FEED_TABLE:
+		if (!room_covers(c->member.room, c->next_seq)) {
+			ask(l, c, PAGE_EVENTS);
+			return false;
+		}
+		go_to_ring(c);
+		return true;
+	case FEED_RING:
+		return c->session.kind == SESSION_POLL &&
+		       answer(l, c, member_run(&c->member, INT64_MAX), NULL, false);
+	}
+	return false;
+}
+
+/* Sends what is at hand: of the items those in the ring. */
+static enum conn_status
+send_once(struct loop *l, struct conn *c, struct sent *sent)
+{
+	struct item_run run;
+	enum conn_status status;
+
+	/* The ring has left it behind: the table goes on. */
+	if (c->feed == FEED_RING && member_is_lost(&c->member))
+		c->feed = FEED_TABLE;
+	if (c->feed != FEED_RING || c->is_closing || session_is_brief(&c->session))
+		return conn_send(c, l->now_ms, NULL, sent);
+	run = member_run(&c->member, c->is_caught_up ? INT64_MAX : c->welcome_top);
+	status = conn_send(c, l->now_ms, &run, sent);
+	c->member.pos = run.at;
+	return status;
+}
+
+enum conn_status
+feed_send(struct loop *l, struct conn *c)
+{
+	struct sent sent = {0};
+	enum conn_status status;
+
+	do {
+		status = send_once(l, c, &sent);
+	} while (status == CONN_OK && !conn_is_blocked(c) && !c->is_closing && go_on(l, c));
+	metrics_add(l->shared->metrics, METRIC_DELIVERIES, sent.n_delivered);
+	return status;
+}
+
+bool
+feed_fits(const struct conn *c, const struct page *p)
+{
+	enum feed feed = p->kind == PAGE_UNACKED ? FEED_UNACKED : FEED_TABLE;
+
+	return c->awaits_page && c->feed == feed && c->next_seq > p->after &&
+	       (p->is_last || c->next_seq <= item_seq(p->items[p->n_items - 1]));
+}
+
+enum conn_status
+feed_serve(struct loop *l, struct conn *c, const struct page *p)
+{
+	struct item_run run = {.slots = p->items, .mask = UINT64_MAX, .n = p->n_items};
+	struct sent sent = {0};
+	bool is_cut = false;
+
+	c->awaits_page = false;
+	/* What was committed since its welcome comes behind its caught_up. */
+	while (!c->is_caught_up && run.n > 0 && item_seq(p->items[run.n - 1]) > c->welcome_top) {
+		run.n--;
+		is_cut = true;
+	}
+	if (c->session.kind == SESSION_POLL)
+		return answer(l, c, run, p, is_cut) ? CONN_OK : CONN_GONE;
+	if (conn_send(c, l->now_ms, &run, &sent) == CONN_GONE)
+		return CONN_GONE;
+	metrics_add(l->shared->metrics, METRIC_DELIVERIES, sent.n_delivered);
+	metrics_add(l->shared->metrics, METRIC_REPLAYED, sent.n_delivered);
+	if (run.n == 0)
+		finish_page(c, p, is_cut);
+	return CONN_OK;
+}
+
+void
+feed_ask_again(struct loop *l, struct room *r, enum page_kind kind)
+{
+	enum feed feed = kind == PAGE_UNACKED ? FEED_UNACKED : FEED_TABLE;
+	struct conn *last = NULL;
+
+	for (struct member *m = room_members(r); m != NULL; m = m->next) {
+		struct conn *c = conn_of_member(m);
+
+		if (c->awaits_page && c->feed == feed && !c->is_closing &&
+		    (last == NULL || c->next_seq < last->next_seq))
+			last = c;
+	}
+	if (last != NULL)
+		ask(l, last, kind);
+}
