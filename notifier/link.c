@@ -14,7 +14,7 @@ enum {
 	OUTBOX_MAX = 16384, /* answers waiting: beyond, its peer is not read until it reads */
 	CLOSE_MS = 5000,    /* for the peer to answer a close, or to go */
 	BODY_MS = 3000,     /* for the body of an ack */
-	ANSWER_MS = 10000,  /* for the database to answer a poll */
+	ANSWER_MS = 10000,  /* for the database to answer */
 	MISSED_BEATS_MAX = 2,
 	DAY_S = 86400,
 	SEND_BUFFER =
@@ -202,10 +202,17 @@ link_prove(struct loop *l, struct conn *c)
 {
 	const struct carrier_needs *needs = l->shared->needs;
 
-	if (c->ticket != 0) /* one claim at a time */
+	if (c->ticket != 0) { /* one claim at a time */
 		link_refuse(l, c, CLOSE_BAD_PROTOCOL);
-	else
-		needs->prove(needs->arg, link_take_ticket(l, c), c->session.claim->terminal);
+		return;
+	}
+	/* While the database is silent nobody is told that his token is bad. */
+	if (c->session.state == SESSION_CLAIM && l->drain_until_ms == 0) {
+		c->deadline_ms = l->now_ms + ANSWER_MS;
+		c->deadline_code = CLOSE_TRY_LATER;
+		link_set_timer(l, c);
+	}
+	needs->prove(needs->arg, link_take_ticket(l, c), c->session.claim->terminal);
 }
 
 void
