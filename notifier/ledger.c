@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "notifier/event_row.h"
 #include "notifier/handshake.h"
@@ -420,43 +419,38 @@ return_acks(struct ledger *l, struct ack *all)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* One PostgreSQL array of a field of all acks; NULL: out of memory. */
+/* A PostgreSQL array of a field of all acks, in `room` bytes; NULL: out of memory. */
 static char *
-array_of(const struct ack *all, void (*put)(const struct ack *a, FILE *out))
+array_of(const struct ack *all, size_t room, void (*add)(struct pgarray *to, const struct ack *a))
 {
-	char *text = NULL;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	char *text = malloc(room);
+	struct pgarray array;
 
-	if (out == NULL)
+	if (text == NULL)
 		return NULL;
-	for (const struct ack *a = all; a != NULL; a = a->next) {
-		fputc(a == all ? '{' : ',', out);
-		put(a, out);
-	}
-	fputc('}', out);
-	if (fclose(out) == 0)
-		return text;
-	free(text);
-	return NULL;
+	pgarray_start(&array, text, room);
+	for (const struct ack *a = all; a != NULL; a = a->next)
+		add(&array, a);
+	pgarray_end(&array);
+	return text;
 }
 
 static void
-put_merchant(const struct ack *a, FILE *out)
+add_merchant(struct pgarray *to, const struct ack *a)
 {
-	fprintf(out, "%" PRId64, a->merchant);
+	pgarray_add(to, a->merchant);
 }
 
 static void
-put_seqs(const struct ack *a, FILE *out)
+add_seqs(struct pgarray *to, const struct ack *a)
 {
-	fprintf(out, "\"%s\"", a->seqs);
+	pgarray_add_text(to, a->seqs);
 }
 
 static void
-put_by(const struct ack *a, FILE *out)
+add_by(struct pgarray *to, const struct ack *a)
 {
-	fprintf(out, "\"%s\"", a->by); /* a sid: nothing in it needs quoting */
+	pgarray_add_text(to, a->by);
 }
 
 /* Writes all acks that wait, in one statement: one flush of the disk for all.  Acks are idempotent,
@@ -466,13 +460,16 @@ write_acks(struct ledger *l)
 {
 	struct ack *all = take_acks(l), *a, *next;
 	char *merchants, *seqs, *by;
+	size_t n = 0, seqs_room = PGARRAY_TEXT_ROOM(0, 0);
 	PGresult *res = NULL;
 
 	if (all == NULL)
 		return true;
-	merchants = array_of(all, put_merchant);
-	seqs = array_of(all, put_seqs);
-	by = array_of(all, put_by);
+	for (a = all; a != NULL; a = a->next, n++)
+		seqs_room += PGARRAY_TEXT_ROOM(1, strlen(a->seqs));
+	merchants = array_of(all, PGARRAY_ROOM(n), add_merchant);
+	seqs = array_of(all, seqs_room, add_seqs);
+	by = array_of(all, PGARRAY_TEXT_ROOM(n, SID_MAX), add_by);
 	if (merchants != NULL && seqs != NULL && by != NULL) {
 		const char *params[] = {merchants, seqs, by};
 
@@ -505,15 +502,8 @@ has_work(const struct ledger *l)
 static void
 wait_for_work(struct ledger *l, int wait_ms, bool even_with_work)
 {
-	struct timespec until;
+	struct timespec until = clock_after(wait_ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += wait_ms / 1000;
-	until.tv_nsec += wait_ms % 1000 * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	pthread_mutex_lock(&l->lock);
 	while (!atomic_load(&l->is_stopping) && (even_with_work || !has_work(l))) {
 		if (pthread_cond_timedwait(&l->has_work, &l->lock, &until) == ETIMEDOUT)
@@ -567,7 +557,6 @@ struct ledger *
 ledger_new(const struct ledger_options *options, const struct ledger_sink *sink)
 {
 	struct ledger *l = calloc(1, sizeof *l);
-	pthread_condattr_t monotonic;
 
 	if (l == NULL)
 		return NULL;
@@ -576,10 +565,7 @@ ledger_new(const struct ledger_options *options, const struct ledger_sink *sink)
 	l->last_question = &l->questions;
 	l->last_ack = &l->acks;
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->has_work, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&l->has_work);
 	l->db = pgconn_new(options->conninfo, "orderbell-ledger", session_sql, statements);
 	if (l->db != NULL)
 		return l;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 void
 pgarray_start(struct pgarray *a, char *buffer, size_t size)
@@ -23,6 +24,26 @@ pgarray_add(struct pgarray *a, int64_t value)
 {
 	advance(a, snprintf(a->text + a->len, a->room - a->len, "%c%" PRId64,
 		       a->len == 0 ? '{' : ',', value));
+}
+
+static void
+append(struct pgarray *a, const char *bytes, size_t n)
+{
+	assert(n < a->room - a->len);
+	memcpy(a->text + a->len, bytes, n);
+	a->len += n;
+}
+
+void
+pgarray_add_text(struct pgarray *a, const char *text)
+{
+	append(a, a->len == 0 ? "{\"" : ",\"", 2);
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			append(a, "\\", 1);
+		append(a, text, 1);
+	}
+	append(a, "\"", 1);
 }
 
 const char *

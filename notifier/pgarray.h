@@ -1,13 +1,14 @@
-/* pgarray.h - a PostgreSQL array of whole numbers as text, "{1,2,3}", in a buffer of the caller's.
- * Pure. */
+/* pgarray.h - a PostgreSQL array of whole numbers or of texts, as text, {1,2,3} or {"a","b"}, in a
+ * buffer of the caller's.  Pure. */
 #ifndef NOTIFIER_PGARRAY_H
 #define NOTIFIER_PGARRAY_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Bytes that n elements take at most. */
+/* Bytes that n numbers take at most; and n texts of at most `len` bytes. */
 #define PGARRAY_ROOM(n) ((size_t)(n)*21 + 3)
+#define PGARRAY_TEXT_ROOM(n, len) ((size_t)(n) * (2 * (size_t)(len) + 3) + 3)
 
 struct pgarray {
 	char *text;
@@ -15,7 +16,9 @@ struct pgarray {
 };
 
 void pgarray_start(struct pgarray *a, char *buffer, size_t size);
-void pgarray_add(struct pgarray *a, int64_t value); /* there must be room */
-const char *pgarray_end(struct pgarray *a);         /* the text, in the buffer */
+/* There must be room. */
+void pgarray_add(struct pgarray *a, int64_t value);
+void pgarray_add_text(struct pgarray *a, const char *text);
+const char *pgarray_end(struct pgarray *a); /* the text, in the buffer */
 
 #endif

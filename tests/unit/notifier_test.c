@@ -140,6 +140,12 @@ an_array_is_written_as_postgresql_reads_it(void **state)
 	pgarray_add(&a, 0);
 	pgarray_add(&a, INT64_MAX);
 	assert_string_equal(pgarray_end(&a), "{-9223372036854775808,0,9223372036854775807}");
+	pgarray_start(&a, text, sizeof text);
+	pgarray_add_text(&a, "till-1");
+	pgarray_add_text(&a, "null"); /* a name, not nothing */
+	pgarray_add_text(&a, "");
+	pgarray_add_text(&a, "{1,\"\\");
+	assert_string_equal(pgarray_end(&a), "{\"till-1\",\"null\",\"\",\"{1,\\\"\\\\\"}");
 }
 
 /* --- item --- */
