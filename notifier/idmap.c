@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 void
 idmap_init(struct idmap *m)
@@ -14,6 +15,14 @@ idmap_fini(struct idmap *m)
 {
 	free(m->slots);
 	*m = (struct idmap){0};
+}
+
+void
+idmap_clear(struct idmap *m)
+{
+	if (m->n > 0)
+		memset(m->slots, 0, m->n_slots * sizeof *m->slots);
+	m->n = 0;
 }
 
 /* Ids are dense and chosen by a database: a multiplication spreads them well enough. */

@@ -20,6 +20,7 @@ struct idmap {
 
 void idmap_init(struct idmap *m);
 void idmap_fini(struct idmap *m);
+void idmap_clear(struct idmap *m); /* empties it and keeps its memory */
 
 void *idmap_get(const struct idmap *m, int64_t id); /* NULL: not there */
 bool idmap_put(struct idmap *m, int64_t id,
