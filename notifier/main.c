@@ -12,6 +12,7 @@
 #include "notifier/access.h"
 #include "notifier/carrier.h"
 #include "notifier/census.h"
+#include "notifier/clerk.h"
 #include "notifier/door.h"
 #include "notifier/ledger.h"
 #include "notifier/listener.h"
@@ -35,10 +36,13 @@ struct notifier {
 	struct carrier_needs needs;
 	struct ledger_options ledger_options;
 	struct ledger_sink ledger_sink;
+	struct clerk_options clerk_options;
+	struct clerk_sink clerk_sink;
 	struct door_options door_options;
 	struct door_answers answers;
 	struct listener *listener;
 	struct ledger *ledger;
+	struct clerk *clerk;
 	struct carrier *carrier;
 	struct door *door;
 };
@@ -176,6 +180,12 @@ set_parts(struct notifier *n)
 	n->needs = (struct carrier_needs){n, watch, unwatch, ask, ack, prove};
 	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
 	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
+	n->clerk_options = (struct clerk_options){
+	    .conninfo = o->database,
+	    .name = o->listen,
+	    .escalate_s = o->escalate_s,
+	};
+	n->clerk_sink = (struct clerk_sink){n, NULL};
 	n->answers = (struct door_answers){n, is_ready};
 	n->door_options = (struct door_options){
 	    .listen = o->listen,
@@ -214,17 +224,19 @@ start(struct notifier *n, int64_t n_descriptors)
 
 	set_parts(n);
 	n->door_options.gate.max_descriptors = (int)n_descriptors;
+	n->clerk_options.max_presences = (size_t)n_descriptors;
 	n->census = make_census(n, n_descriptors);
 	if (n->census == NULL)
 		goto failed;
 	n->listener = listener_new(&n->listener_options, &n->sink, &n->metrics);
 	n->ledger = ledger_new(&n->ledger_options, &n->ledger_sink);
-	if (n->listener == NULL || n->ledger == NULL)
+	n->clerk = clerk_new(&n->clerk_options, &n->clerk_sink, &n->metrics);
+	if (n->listener == NULL || n->ledger == NULL || n->clerk == NULL)
 		goto failed;
 	n->carrier =
 	    carrier_new(&n->carrier_options, &n->access, &n->needs, n->census, &n->metrics);
 	if (n->carrier == NULL || !carrier_start(n->carrier) || !listener_start(n->listener) ||
-	    !ledger_start(n->ledger))
+	    !ledger_start(n->ledger) || !clerk_start(n->clerk))
 		goto failed;
 	n->door = door_open(
 	    &n->door_options, &n->access, n->carrier, &n->answers, n->census, &n->metrics, &reason);
@@ -270,12 +282,15 @@ stop(struct notifier *n)
 		listener_stop(n->listener); /* before the gate, which its recv() passes */
 	if (n->ledger != NULL)
 		ledger_stop(n->ledger);
+	if (n->clerk != NULL)
+		clerk_stop(n->clerk);
 	door_close(n->door);
 	if (n->carrier != NULL)
 		carrier_stop(n->carrier);
 	listener_free(n->listener);
 	ledger_free(n->ledger);
 	carrier_free(n->carrier);
+	clerk_free(n->clerk); /* which the loops told things */
 	census_free(n->census);
 }
 

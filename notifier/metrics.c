@@ -62,6 +62,18 @@ static const struct row {
 	"Connections made to the database by the listener."},
     {METRIC_WATCHED, "orderbell_merchants_watched", "", "gauge",
 	"Merchants that have, or just had, terminals here."},
+    {METRIC_CLERK_UP, "orderbell_clerk_up", "", "gauge",
+	"1 while presence, first deliveries and alerts are written to the database."},
+    {METRIC_PRESENCE_PENDING, "orderbell_presence_pending", "", "gauge",
+	"Changes of who is connected that are not written yet."},
+    {METRIC_PRESENCE_DROPPED, "orderbell_presence_dropped_total", "", "counter",
+	"Changes of who is connected that had no room; all of it was told anew later."},
+    {METRIC_DELIVERY_FACTS_WRITTEN, "orderbell_delivery_facts_total", "result=\"written\"",
+	"counter", "Facts of first delivery, written to the database or dropped."},
+    {METRIC_DELIVERY_FACTS_DROPPED, "orderbell_delivery_facts_total", "result=\"dropped\"", NULL,
+	NULL},
+    {METRIC_ALERTS, "orderbell_alerts_total", "", "counter",
+	"Alerts that this notifier raised for events that nobody acked."},
 };
 _Static_assert(sizeof rows / sizeof *rows == METRIC_COUNT, "each metric has its row");
 

@@ -61,6 +61,9 @@ const struct setting options_table[] = {
 	"Seconds that a terminal has for its hello."},
     {"drain_s", SETTING_INT, AT(drain_s), "10", 0, 600, NULL,
 	"Seconds over which the terminals are told to go when the program is stopped."},
+    {"escalate_s", SETTING_INT, AT(escalate_s), "60", 0, 604800, NULL,
+	"Seconds after which an event that nobody has acked raises an alert; 0 is never,"
+	" and a merchant may have a time of his own."},
     {"carrier_loops", SETTING_INT, AT(carrier_loops), "2", 1, 64, NULL,
 	"Threads that carry the terminals' connections."},
     {"door_threads", SETTING_INT, AT(door_threads), "8", 2, 64, NULL,

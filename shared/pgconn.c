@@ -23,6 +23,7 @@ struct pgconn {
 	PGconn *raw;
 	struct backoff backoff;
 	int64_t retry_at_ms;
+	unsigned n_made; /* connections */
 	char error[256];
 };
 
@@ -68,6 +69,12 @@ PGconn *
 pgconn_raw(struct pgconn *c)
 {
 	return c->raw;
+}
+
+unsigned
+pgconn_count(const struct pgconn *c)
+{
+	return c->n_made;
 }
 
 const char *
@@ -362,6 +369,7 @@ pgconn_ready(struct pgconn *c, int wait_ms)
 	if (connect_to_any(c, clock_ms() + wait_ms)) {
 		backoff_reset(&c->backoff);
 		c->retry_at_ms = 0;
+		c->n_made++;
 		return 1;
 	}
 	c->retry_at_ms = clock_ms() + backoff_next_ms(&c->backoff);

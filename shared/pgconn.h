@@ -46,6 +46,9 @@ void pgconn_drop(struct pgconn *c);
 /* The libpq connection while ready, else NULL: for its socket and its notifications. */
 PGconn *pgconn_raw(struct pgconn *c);
 
+/* How many connections were made so far: when the number is another one, the session is too. */
+unsigned pgconn_count(const struct pgconn *c);
+
 /* Why the last try failed, one line, without the connection string; "" when nothing failed. */
 const char *pgconn_error(const struct pgconn *c);
 
