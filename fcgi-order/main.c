@@ -37,11 +37,11 @@ run_cgi(const struct options *o, struct counters *counters)
 }
 
 static int
-run(void *options, const char *socket)
+run(void *options, const struct program_start *start)
 {
 	const struct options *o = options;
 	/* Empty where the web server hands the socket over. */
-	const char *where = socket != NULL ? socket : o->socket;
+	const char *where = start->socket != NULL ? start->socket : o->socket;
 	/* Static, for threads that must be left behind. */
 	static struct counters counters;
 	char error[256];
@@ -84,6 +84,7 @@ static const struct program program = {
 	"else one CGI request.\n",
     .settings = options_table,
     .conflict = conflict,
+    .changeable = options_changeable,
     .run = run,
     .log_level_offset = offsetof(struct options, log_level),
     .takes_socket = 1,

@@ -41,6 +41,8 @@ const struct setting options_table[] = {
     {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
+const char *const options_changeable[] = {"log_level", NULL};
+
 const char *
 options_conflict(const struct options *o)
 {

@@ -23,6 +23,9 @@ struct options {
 
 extern const struct setting options_table[];
 
+/* Keys of those that SIGHUP can change; a NULL ends them. */
+extern const char *const options_changeable[];
+
 /* What no single setting can say: NULL when the settings go together, else why they do not. */
 const char *options_conflict(const struct options *o);
 

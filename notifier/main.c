@@ -307,14 +307,14 @@ block_signals(sigset_t *signals)
 }
 
 static int
-run(void *options, const char *socket)
+run(void *options, const struct program_start *started_as)
 {
 	struct notifier n = {.options = options};
 	sigset_t signals;
 	int64_t n_descriptors = raise_descriptor_limit();
 	bool is_started;
 
-	(void)socket; /* not an option of this program */
+	(void)started_as;
 	block_signals(&signals);
 	is_started = start(&n, n_descriptors);
 	if (is_started) {
@@ -345,6 +345,7 @@ static const struct program program = {
 	     "Rings at the merchants' terminals when PostgreSQL tells of a paid order.\n",
     .settings = options_table,
     .conflict = conflict,
+    .changeable = options_changeable,
     .run = run,
     .log_level_offset = offsetof(struct options, log_level),
 };

@@ -73,6 +73,8 @@ const struct setting options_table[] = {
     {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
+const char *const options_changeable[] = {"log_level", NULL};
+
 /* civetweb would read a letter behind a port as "with TLS" or "redirect to TLS". */
 static int
 ends_in_ports(const char *listen)

@@ -17,7 +17,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-enum { N_OPTIONS = sizeof long_options / sizeof *long_options };
+enum { N_OPTIONS = sizeof long_options / sizeof *long_options, LIST_SIZE = 1024 };
 
 /* What the command line asks for. */
 struct wish {
@@ -71,20 +71,33 @@ read_command_line(const struct program *p, int argc, char **argv)
 }
 
 /* False when the settings are not good: that was logged. */
-static int
-read_settings(const struct program *p, void *options, const char *path)
+static bool
+are_in_accord(const struct program *p, const void *options)
 {
-	char error[512];
-	const char *conflict;
+	const char *conflict = p->conflict(options);
 
-	if (settings_load(p->settings, options, path, error, sizeof error) != 0) {
-		log_err("%s", error);
-		return 0;
-	}
-	conflict = p->conflict(options);
 	if (conflict != NULL)
 		log_err("%s", conflict);
 	return conflict == NULL;
+}
+
+/* The same, of those that are read here. */
+static bool
+read_settings(const struct program *p, void *options, const char *path)
+{
+	char error[512];
+
+	if (settings_load(p->settings, options, path, error, sizeof error) != 0) {
+		log_err("%s", error);
+		return false;
+	}
+	return are_in_accord(p, options);
+}
+
+static void
+take_log_level(const struct program *p, const void *options)
+{
+	log_set_level(*(const int *)((const char *)options + p->log_level_offset));
 }
 
 int
@@ -98,9 +111,77 @@ program_main(const struct program *p, void *options, int argc, char **argv)
 	if (wish.is_done)
 		return wish.status;
 	if (read_settings(p, options, wish.config)) {
-		log_set_level((enum log_level) * (int *)((char *)options + p->log_level_offset));
-		status = wish.only_check ? EXIT_SUCCESS : p->run(options, wish.socket);
+		const struct program_start start = {p, wish.config, wish.socket};
+
+		take_log_level(p, options);
+		status = wish.only_check ? EXIT_SUCCESS : p->run(options, &start);
 	}
 	settings_fini(p->settings, options);
 	return status;
+}
+
+/* --- reading them again --- */
+
+static bool
+is_fixed(const struct program *p, const char *key)
+{
+	for (const char *const *name = p->changeable; *name != NULL; name++) {
+		if (strcmp(*name, key) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* Those with other values than `running` has, fixed ones or not, as "a b c"; what does not fit is
+ * left out. */
+static const char *
+list_changed(const struct program *p, const void *running, const void *fresh, bool fixed,
+    char *list, size_t size)
+{
+	size_t len = 0;
+
+	list[0] = '\0';
+	for (const struct setting *s = p->settings; s->key != NULL; s++) {
+		if (is_fixed(p, s->key) != fixed || !settings_differ(s, running, fresh))
+			continue;
+		if (len + strlen(s->key) + 2 <= size)
+			len += (size_t)sprintf(list + len, len > 0 ? " %s" : "%s", s->key);
+	}
+	return list;
+}
+
+/* False: out of memory. */
+static bool
+keep_fixed(const struct program *p, const void *running, void *fresh)
+{
+	for (const struct setting *s = p->settings; s->key != NULL; s++) {
+		if (is_fixed(p, s->key) && !settings_copy(s, fresh, running))
+			return false;
+	}
+	return true;
+}
+
+bool
+program_reload(const struct program_start *start, const void *running, void *fresh)
+{
+	const struct program *p = start->program;
+	char changed[LIST_SIZE], fixed[LIST_SIZE];
+
+	if (!read_settings(p, fresh, start->config))
+		goto refused;
+	list_changed(p, running, fresh, false, changed, sizeof changed);
+	if (*list_changed(p, running, fresh, true, fixed, sizeof fixed) != '\0')
+		log_warn("some settings change only when the program is started anew: "
+			 "needs_restart=\"%s\"",
+		    fixed);
+	/* What is good as a whole need not be with what must stay. */
+	if (!keep_fixed(p, running, fresh) || !are_in_accord(p, fresh))
+		goto refused;
+	take_log_level(p, fresh);
+	log_info("settings read again: changed=\"%s\"", changed);
+	return true;
+refused:
+	log_err("the settings stay as they were");
+	settings_fini(p->settings, fresh);
+	return false;
 }

@@ -284,19 +284,82 @@ settings_load(
 	return take_environment(table, into, &from);
 }
 
+static bool
+is_text(const struct setting *s)
+{
+	return s->type == SETTING_TEXT || s->type == SETTING_SECRET_FILE;
+}
+
+static char **
+text_of(const struct setting *s, const void *in)
+{
+	return (char **)((char *)(uintptr_t)in + s->offset);
+}
+
+/* The value of one that is no text. */
+static int64_t
+number_of(const struct setting *s, const void *in)
+{
+	const char *at = (const char *)in + s->offset;
+
+	return s->type == SETTING_INT ? *(const int64_t *)at : *(const int *)at;
+}
+
+/* A secret is not left behind in memory that was freed. */
+static void
+free_text(const struct setting *s, char *text)
+{
+	if (text != NULL && s->type == SETTING_SECRET_FILE)
+		explicit_bzero(text, strlen(text));
+	free(text);
+}
+
 void
 settings_fini(const struct setting *table, void *into)
 {
 	for (const struct setting *s = table; s->key != NULL; s++) {
-		char **text = (char **)((char *)into + s->offset);
-
-		if (s->type != SETTING_TEXT && s->type != SETTING_SECRET_FILE)
+		if (!is_text(s))
 			continue;
-		if (*text != NULL && s->type == SETTING_SECRET_FILE)
-			explicit_bzero(*text, strlen(*text));
-		free(*text);
-		*text = NULL;
+		free_text(s, *text_of(s, into));
+		*text_of(s, into) = NULL;
 	}
+}
+
+/* --- two structs of one table --- */
+
+bool
+settings_differ(const struct setting *s, const void *a, const void *b)
+{
+	const char *one, *other;
+
+	if (!is_text(s))
+		return number_of(s, a) != number_of(s, b);
+	one = *text_of(s, a);
+	other = *text_of(s, b);
+	if (one == NULL || other == NULL)
+		return one != other;
+	return strcmp(one, other) != 0;
+}
+
+bool
+settings_copy(const struct setting *s, void *to, const void *from)
+{
+	const char *text = is_text(s) ? *text_of(s, from) : NULL;
+	char *copy = text == NULL ? NULL : strdup(text);
+
+	if (text != NULL && copy == NULL)
+		return false;
+	switch (s->type) {
+	case SETTING_TEXT:
+	case SETTING_SECRET_FILE:
+		free_text(s, *text_of(s, to));
+		*text_of(s, to) = copy;
+		break;
+	case SETTING_INT: *(int64_t *)((char *)to + s->offset) = number_of(s, from); break;
+	case SETTING_YES_NO:
+	case SETTING_CHOICE: *(int *)((char *)to + s->offset) = (int)number_of(s, from); break;
+	}
+	return true;
 }
 
 /* --- the sample --- */

@@ -12,6 +12,7 @@
 #ifndef SHARED_SETTINGS_H
 #define SHARED_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -42,6 +43,12 @@ struct setting {
 int settings_load(
     const struct setting *table, void *into, const char *path, char *error, size_t error_size);
 void settings_fini(const struct setting *table, void *into);
+
+/* Whether a setting's value in `a` is another one than in `b`. */
+bool settings_differ(const struct setting *s, const void *a, const void *b);
+/* Gives `to` the value that the setting has in `from`.  False: out of memory, nothing has changed.
+ */
+bool settings_copy(const struct setting *s, void *to, const void *from);
 
 /* Writes a complete sample file: each key with its help, its bounds and its default, commented out.
  */

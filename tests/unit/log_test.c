@@ -6,27 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "shared/log.h"
-
-/* Standard error goes into a file for a while. */
-struct capture {
-	FILE *file;
-	int real_stderr;
-	char text[20000];
-};
+#include "tests/unit/capture.h"
 
 static int
 begin(void **state)
 {
 	struct capture *c = calloc(1, sizeof *c);
 
-	c->file = tmpfile();
-	c->real_stderr = dup(STDERR_FILENO);
-	dup2(fileno(c->file), STDERR_FILENO);
+	capture_begin(c);
 	log_open("prog");
 	log_set_level(LOG_LEVEL_INFO);
 	*state = c;
@@ -36,28 +27,16 @@ begin(void **state)
 static int
 end(void **state)
 {
-	struct capture *c = *state;
-
-	dup2(c->real_stderr, STDERR_FILENO);
-	close(c->real_stderr);
-	fclose(c->file);
-	free(c);
+	capture_end(*state);
+	free(*state);
 	return 0;
-}
-
-static const char *
-written(struct capture *c)
-{
-	rewind(c->file);
-	c->text[fread(c->text, 1, sizeof c->text - 1, c->file)] = '\0';
-	return c->text;
 }
 
 static void
 a_line_names_program_and_level(void **state)
 {
 	log_warn("lost: retry_ms=%d", 5);
-	assert_string_equal(written(*state), "prog warn: lost: retry_ms=5\n");
+	assert_string_equal(capture_text(*state), "prog warn: lost: retry_ms=5\n");
 }
 
 static void
@@ -69,14 +48,14 @@ lines_below_the_threshold_are_dropped(void **state)
 	log_set_level(LOG_LEVEL_ERR);
 	log_warn("quiet");
 	log_err("loud");
-	assert_string_equal(written(*state), "prog err: loud\n");
+	assert_string_equal(capture_text(*state), "prog err: loud\n");
 }
 
 static void
 a_newline_inside_does_not_make_a_second_line(void **state)
 {
 	log_info("reason=\"%s\"", "one\ntwo\r\n\tthree");
-	assert_string_equal(written(*state), "prog info: reason=\"one two   three\"\n");
+	assert_string_equal(capture_text(*state), "prog info: reason=\"one two   three\"\n");
 }
 
 static void
@@ -90,7 +69,7 @@ an_overlong_line_is_cut_and_ended(void **state)
 	log_info("%s", much);
 	log_info("next");
 	free(much);
-	text = written(*state);
+	text = capture_text(*state);
 	assert_in_range(strcspn(text, "\n"), 1000, 4000);
 	assert_string_equal(strchr(text, '\n') + 1, "prog info: next\n");
 }
