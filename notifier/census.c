@@ -40,6 +40,14 @@ census_free(struct census *c)
 	free(c);
 }
 
+void
+census_set_bounds(struct census *c, const struct census_bounds *bounds)
+{
+	pthread_mutex_lock(&c->lock);
+	c->bounds = *bounds;
+	pthread_mutex_unlock(&c->lock);
+}
+
 int64_t
 census_address_key(const char *address)
 {

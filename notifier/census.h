@@ -16,6 +16,9 @@ struct census_bounds {
 struct census *census_new(const struct census_bounds *bounds); /* NULL: out of memory */
 void census_free(struct census *c);                            /* accepts NULL */
 
+/* From now on; who is in stays. */
+void census_set_bounds(struct census *c, const struct census_bounds *bounds);
+
 /* What an address (text) is counted under: IPv6 by its /64.  0 for loopback and for what is no
  * address: not counted, because a proxy or every program of this machine would share it. */
 int64_t census_address_key(const char *address);

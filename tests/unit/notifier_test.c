@@ -302,6 +302,32 @@ bounds_hold_per_address_and_merchant_and_in_all(void **state)
 	census_free(c);
 }
 
+static void
+other_bounds_hold_for_who_comes_next(void **state)
+{
+	struct census *c = census_new(&(struct census_bounds){.in_all = 3, .per_merchant = 2});
+	int64_t a = census_address_key("203.0.113.9");
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_true(census_enter(c, a));
+		assert_true(census_enter_merchant(c, 7));
+	}
+	census_set_bounds(
+	    c, &(struct census_bounds){.in_all = 5, .per_address = 3, .per_merchant = 1});
+	assert_int_equal(census_count(c), 2);
+	census_leave_merchant(c, 7);
+	assert_false(census_enter_merchant(c, 7)); /* one is left, and one may be there */
+	census_leave_merchant(c, 7);
+	assert_true(census_enter_merchant(c, 7));
+	assert_true(census_enter(c, a));
+	assert_false(census_enter(c, a));
+	assert_true(census_enter(c, 0));
+	assert_true(census_enter(c, 0));
+	assert_false(census_enter(c, 0));
+	census_free(c);
+}
+
 int
 main(void)
 {
@@ -318,6 +344,7 @@ main(void)
 	    cmocka_unit_test(an_ack_is_told_to_v1_clients_alone),
 	    cmocka_unit_test(payloads_are_bells_broadcasts_or_bad),
 	    cmocka_unit_test(bounds_hold_per_address_and_merchant_and_in_all),
+	    cmocka_unit_test(other_bounds_hold_for_who_comes_next),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
