@@ -114,6 +114,14 @@ carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *ids, 
 	}
 }
 
+void
+carrier_retell(struct carrier *c)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++)
+		must_post(&c->loops[i], &(struct note){.kind = NOTE_RETELL});
+	carrier_flush(c);
+}
+
 /* What a newcomer brought, as a connection of the carrier's.  NULL: out of memory. */
 static struct conn *
 conn_of(const struct newcomer *newcomer)

@@ -12,6 +12,7 @@
 
 #include "notifier/access.h"
 #include "notifier/census.h"
+#include "notifier/clerk_queue.h"
 #include "notifier/item.h"
 #include "notifier/metrics.h"
 #include "notifier/page.h"
@@ -36,6 +37,11 @@ struct carrier_needs {
 	    size_t n, const char *by);
 	/* What the database has of a terminal: answered by carrier_post_record(). */
 	void (*prove)(void *arg, struct ticket ticket, int64_t terminal);
+	/* For the books: a terminal is there, or what is known of it has changed; it is gone;
+	 * events were sent for the first time. */
+	void (*present)(void *arg, const struct clerk_presence *presence);
+	void (*gone)(void *arg, int64_t connection);
+	void (*delivered)(void *arg, const struct clerk_delivery *facts, size_t n);
 };
 
 /* A socket whose handshake is done. */
@@ -83,6 +89,8 @@ void carrier_post_record(
     struct carrier *c, struct ticket ticket, const struct terminal_record *record);
 /* Any thread.  The terminals of a merchant whose tokens hold: sessions of others end.  Copied. */
 void carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *ids, size_t n);
+/* Any thread.  Every terminal is to be told of again by needs->present(). */
+void carrier_retell(struct carrier *c);
 void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */
 
 /* Says goodbye (4003) to every terminal, spread evenly over drain_ms. */

@@ -42,6 +42,7 @@ struct conn {
 	struct item *partial;  /* sent in part: must be finished before anything else; owned */
 	uint32_t partial_sent; /* bytes of it */
 	int fd;
+	uint32_t since_s;    /* Unix seconds */
 	int64_t next_seq;    /* seq of the event it is sent next: lower ones are passed over */
 	int64_t welcome_top; /* v1: up to here it is catching up */
 	int64_t ticket;      /* of what it waits for from the database; 0: nothing */

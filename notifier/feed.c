@@ -115,6 +115,14 @@ finish_page(struct conn *c, const struct page *p, bool is_cut)
 	}
 }
 
+/* --- what was sent for the first time --- */
+
+static void
+note_first_sent(void *arg, const struct conn *c, int64_t event_id)
+{
+	books_first_sent(arg, c, event_id);
+}
+
 /* --- the one answer of a poll --- */
 
 static void
@@ -127,6 +135,8 @@ take_answered(struct loop *l, struct conn *c, const struct item_run *run)
 			continue;
 		c->next_seq = item_seq(it) + 1;
 		metrics_add(l->shared->metrics, METRIC_DELIVERIES, 1);
+		if (item_is_first_sent(it))
+			books_first_sent(l, c, item_id(it));
 	}
 }
 
@@ -206,7 +216,7 @@ send_once(struct loop *l, struct conn *c, struct sent *sent)
 enum conn_status
 feed_send(struct loop *l, struct conn *c)
 {
-	struct sent sent = {0};
+	struct sent sent = {.first_sent = note_first_sent, .arg = l};
 	enum conn_status status;
 
 	do {
@@ -229,7 +239,7 @@ enum conn_status
 feed_serve(struct loop *l, struct conn *c, const struct page *p)
 {
 	struct item_run run = {.slots = p->items, .mask = UINT64_MAX, .n = p->n_items};
-	struct sent sent = {0};
+	struct sent sent = {.first_sent = note_first_sent, .arg = l};
 	bool is_cut = false;
 
 	c->awaits_page = false;

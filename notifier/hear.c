@@ -30,6 +30,7 @@ take_act(struct loop *l, struct conn *c, enum session_verdict verdict,
 static void
 take_message(struct loop *l, struct conn *c, const struct frame_message *m)
 {
+	uint8_t audio = c->session.audio;
 	struct session_act act;
 	enum session_verdict verdict;
 
@@ -47,6 +48,8 @@ take_message(struct loop *l, struct conn *c, const struct frame_message *m)
 	case FRAME_TEXT:
 	case FRAME_BINARY:
 		verdict = session_receive(&c->session, l->access, m, c->name, l->now_s, &act);
+		if (audio != c->session.audio && c->member.room != NULL)
+			books_present(l, c);
 		take_act(l, c, verdict, &act, (struct ticket){0});
 		break;
 	}

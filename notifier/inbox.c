@@ -24,6 +24,7 @@ drop_note(const struct note *note)
 	case NOTE_TERMINALS: free(note->terminals); break;
 	case NOTE_STREAM:
 	case NOTE_KEPT:
+	case NOTE_RETELL:
 	case NOTE_DRAIN:
 	case NOTE_STOP: break;
 	}

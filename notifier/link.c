@@ -56,6 +56,7 @@ link_bury(struct loop *l, struct conn *c, enum metric why)
 	wheel_cancel(&c->timer);
 	if (c->member.room != NULL) {
 		census_leave_merchant(shared->census, c->session.grant.merchant);
+		books_gone(l, c);
 		hub_leave(l->hub, &c->member, l->now_ms);
 	}
 	census_leave(shared->census, c->address_key);
@@ -234,6 +235,7 @@ link_enter(struct loop *l, struct conn *c)
 	}
 	if (is_new)
 		l->shared->needs->watch(l->shared->needs->arg, merchant);
+	books_present(l, c);
 	link_set_timer(l, c);
 	if (room_is_known(c->member.room))
 		feed_begin(l, c);
@@ -290,6 +292,7 @@ void
 link_adopt(struct loop *l, struct conn *c)
 {
 	set_options(c->fd);
+	c->since_s = (uint32_t)l->now_s;
 	c->next = l->conns;
 	if (c->next != NULL)
 		c->next->prev = c;

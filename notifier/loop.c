@@ -198,6 +198,16 @@ take_terminals(struct loop *l, const struct terminals_note *note)
 	}
 }
 
+/* The books are to be written anew. */
+static void
+retell(struct loop *l)
+{
+	for (struct conn *c = l->conns; c != NULL; c = c->next) {
+		if (c->member.room != NULL)
+			books_present(l, c);
+	}
+}
+
 static void
 start_drain(struct loop *l, int drain_ms)
 {
@@ -244,6 +254,7 @@ take_note(struct loop *l, const struct note *note)
 		take_terminals(l, note->terminals);
 		free(note->terminals);
 		break;
+	case NOTE_RETELL: retell(l); break;
 	case NOTE_DRAIN: start_drain(l, note->drain_ms); break;
 	case NOTE_STOP: l->is_stopping = true; break;
 	}
@@ -315,6 +326,7 @@ loop_run(void *arg)
 			take_event(l, &events[i]);
 		take_notes(l, &spare);
 		take_timers(l);
+		books_flush(l);
 		link_free_buried(l);
 	}
 	free(spare.notes);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "notifier/books.h"
 #include "notifier/carrier.h"
 #include "notifier/idmap.h"
 #include "notifier/inbox.h"
@@ -43,6 +44,7 @@ struct loop {
 	int64_t drain_until_ms; /* by then all are told to go; 0: no drain */
 	bool is_stopping;
 	unsigned random;
+	struct books books;
 	uint8_t *buffer; /* LOOP_READ_BYTES */
 };
 

@@ -105,6 +105,30 @@ prove(void *arg, struct ticket ticket, int64_t terminal)
 }
 
 static void
+present(void *arg, const struct clerk_presence *presence)
+{
+	clerk_present(((struct notifier *)arg)->clerk, presence);
+}
+
+static void
+gone(void *arg, int64_t connection)
+{
+	clerk_gone(((struct notifier *)arg)->clerk, connection);
+}
+
+static void
+delivered(void *arg, const struct clerk_delivery *facts, size_t n)
+{
+	clerk_delivered(((struct notifier *)arg)->clerk, facts, n);
+}
+
+static void
+sink_retell(void *arg)
+{
+	carrier_retell(((struct notifier *)arg)->carrier);
+}
+
+static void
 sink_kept(void *arg, struct ticket ticket)
 {
 	carrier_post_kept(((struct notifier *)arg)->carrier, ticket);
@@ -177,7 +201,8 @@ set_parts(struct notifier *n)
 	    .slow_s = (int)o->slow_s,
 	    .hello_s = (int)o->hello_s,
 	};
-	n->needs = (struct carrier_needs){n, watch, unwatch, ask, ack, prove};
+	n->needs =
+	    (struct carrier_needs){n, watch, unwatch, ask, ack, prove, present, gone, delivered};
 	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
 	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
 	n->clerk_options = (struct clerk_options){
@@ -185,7 +210,7 @@ set_parts(struct notifier *n)
 	    .name = o->listen,
 	    .escalate_s = o->escalate_s,
 	};
-	n->clerk_sink = (struct clerk_sink){n, NULL};
+	n->clerk_sink = (struct clerk_sink){n, sink_retell};
 	n->answers = (struct door_answers){n, is_ready};
 	n->door_options = (struct door_options){
 	    .listen = o->listen,
