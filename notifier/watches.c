@@ -1,0 +1,108 @@
+#include "notifier/watches.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+watches_init(struct watches *ws)
+{
+	*ws = (struct watches){0};
+	idmap_init(&ws->by_merchant);
+}
+
+void
+watches_fini(struct watches *ws)
+{
+	size_t at = 0;
+	struct watch *w;
+
+	while ((w = watches_next(ws, &at)) != NULL)
+		free(w);
+	idmap_fini(&ws->by_merchant);
+	free(ws->dirty);
+}
+
+struct watch *
+watches_get(const struct watches *ws, int64_t merchant)
+{
+	return idmap_get(&ws->by_merchant, merchant);
+}
+
+size_t
+watches_count(const struct watches *ws)
+{
+	return ws->by_merchant.n;
+}
+
+struct watch *
+watches_next(const struct watches *ws, size_t *at)
+{
+	return idmap_next(&ws->by_merchant, at);
+}
+
+/* A watch that is forgotten would lose orders in silence: no memory is the end. */
+struct watch *
+watches_start(struct watches *ws, int64_t merchant)
+{
+	struct watch *w = watches_get(ws, merchant);
+
+	if (w == NULL) {
+		w = calloc(1, sizeof *w);
+		if (w == NULL || !idmap_put(&ws->by_merchant, merchant, w))
+			abort();
+		w->merchant = merchant;
+	}
+	if (watches_count(ws) > ws->dirty_room) {
+		ws->dirty_room = watches_count(ws) * 2;
+		ws->dirty = realloc(ws->dirty, ws->dirty_room * sizeof(struct watch *));
+		if (ws->dirty == NULL)
+			abort();
+	}
+	w->n_watchers++;
+	if (!w->is_known) {
+		w->was_asked = true;
+		ws->has_unknown = true;
+	}
+	return w;
+}
+
+void
+watches_end(struct watches *ws, int64_t merchant)
+{
+	struct watch *w = watches_get(ws, merchant);
+
+	if (w == NULL || --w->n_watchers > 0)
+		return;
+	for (size_t i = 0; w->is_dirty && i < ws->n_dirty; i++) {
+		if (ws->dirty[i] == w) {
+			ws->dirty[i] = ws->dirty[--ws->n_dirty];
+			break;
+		}
+	}
+	idmap_remove(&ws->by_merchant, merchant);
+	free(w);
+}
+
+void
+watches_mark_dirty(struct watches *ws, struct watch *w)
+{
+	if (w->is_dirty || !w->is_known)
+		return;
+	w->is_dirty = true;
+	ws->dirty[ws->n_dirty++] = w;
+}
+
+/* From the front: however busy some are, each has its turn. */
+size_t
+watches_take_dirty(struct watches *ws, struct watch **taken, size_t most)
+{
+	size_t n = ws->n_dirty < most ? ws->n_dirty : most;
+
+	for (size_t i = 0; i < n; i++) {
+		taken[i] = ws->dirty[i];
+		taken[i]->is_dirty = false;
+	}
+	ws->n_dirty -= n;
+	memmove(ws->dirty, ws->dirty + n, ws->n_dirty * sizeof(struct watch *));
+	return n;
+}
