@@ -1,0 +1,136 @@
+#include "notifier/openset.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+openset_fini(struct openset *s)
+{
+	free(s->seqs);
+	*s = (struct openset){0};
+}
+
+/* Where seq is, or would go. */
+static uint32_t
+place_of(const struct openset *s, int64_t seq)
+{
+	uint32_t low = 0, high = s->n;
+
+	if (s->n > 0 && seq > s->seqs[s->n - 1])
+		return s->n;
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (s->seqs[middle] < seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Makes room for at least one more (rounded up to a power of two); false: no memory. */
+static bool
+grow(struct openset *s, size_t least)
+{
+	uint32_t room = 4;
+	int64_t *seqs;
+
+	while (room < least)
+		room *= 2;
+	seqs = realloc(s->seqs, room * sizeof *seqs);
+	if (seqs == NULL)
+		return false;
+	s->seqs = seqs;
+	s->room = room;
+	return true;
+}
+
+void
+openset_add(struct openset *s, int64_t seq)
+{
+	uint32_t at = place_of(s, seq);
+
+	if (at < s->n && s->seqs[at] == seq)
+		return;
+	if (s->n == OPENSET_MAX || (s->n == s->room && !grow(s, s->n + 1u))) {
+		/* The highest is left out: of those one knows that there may be more. */
+		s->is_cut = true;
+		if (at == s->n || s->n == 0)
+			return;
+		s->n--;
+	}
+	memmove(s->seqs + at + 1, s->seqs + at, (s->n - at) * sizeof *s->seqs);
+	s->seqs[at] = seq;
+	s->n++;
+}
+
+void
+openset_remove(struct openset *s, int64_t seq)
+{
+	uint32_t at = place_of(s, seq);
+
+	if (at == s->n || s->seqs[at] != seq)
+		return;
+	s->n--;
+	memmove(s->seqs + at, s->seqs + at + 1, (s->n - at) * sizeof *s->seqs);
+}
+
+bool
+openset_may_hold(const struct openset *s, int64_t seq)
+{
+	uint32_t at = place_of(s, seq);
+
+	return at == s->n ? s->is_cut : s->seqs[at] == seq;
+}
+
+void
+opening_read(struct opening *o, const char *text)
+{
+	char *end;
+
+	o->n = 0;
+	o->is_all = true;
+	for (int64_t seq; (seq = strtoll(text, &end, 10)) > 0 && end != text; text = end) {
+		if (o->n == OPENSET_MAX) {
+			o->is_all = false;
+			return;
+		}
+		o->seqs[o->n++] = seq;
+	}
+}
+
+size_t
+openset_gone(const struct openset *s, const struct opening *now, int64_t *gone)
+{
+	size_t n = 0, at = 0;
+
+	for (uint32_t i = 0; i < s->n; i++) {
+		while (at < now->n && now->seqs[at] < s->seqs[i])
+			at++;
+		if (at == now->n && !now->is_all)
+			break; /* nobody looked that far */
+		if (at == now->n || now->seqs[at] != s->seqs[i])
+			gone[n++] = s->seqs[i];
+	}
+	return n;
+}
+
+void
+openset_set(struct openset *s, const struct opening *now)
+{
+	if (now->n == 0) {
+		openset_fini(s);
+	} else if (now->n > s->room || now->n * 4 < s->room) {
+		/* Also made smaller, after a rush.  What was there is of no use if that fails. */
+		openset_fini(s);
+		if (!grow(s, now->n)) {
+			s->is_cut = true;
+			return;
+		}
+	}
+	s->n = (uint32_t)now->n;
+	if (now->n > 0)
+		memcpy(s->seqs, now->seqs, now->n * sizeof *s->seqs);
+	s->is_cut = !now->is_all;
+}

@@ -1,0 +1,426 @@
+/* The listener's pure parts: which events are open, what control messages say, whether we hear
+ * ourselves, which merchants are watched. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "notifier/control.h"
+#include "notifier/openset.h"
+#include "notifier/probe.h"
+#include "notifier/watches.h"
+
+/* --- openset --- */
+
+static struct opening *
+opening(const char *text)
+{
+	static struct opening o;
+
+	opening_read(&o, text);
+	return &o;
+}
+
+/* "3 4 9" without what comes first, as text that lasts until the next call. */
+static const char *
+text_of(const int64_t *seqs, size_t n)
+{
+	static char text[400];
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(
+		    text + len, sizeof text - len, i == 0 ? "%d" : " %d", (int)seqs[i]);
+	return text;
+}
+
+/* Text of the numbers from..to. */
+static char *
+range(int from, int to)
+{
+	char *text = malloc((size_t)(to - from + 1) * 8 + 1), *at = text;
+
+	*at = '\0';
+	for (int i = from; i <= to; i++)
+		at += sprintf(at, i == from ? "%d" : " %d", i);
+	return text;
+}
+
+static const char *
+gone(const struct openset *s, const char *now)
+{
+	int64_t seqs[OPENSET_MAX];
+	size_t n = openset_gone(s, opening(now), seqs);
+
+	return text_of(seqs, n);
+}
+
+static void
+what_was_known_and_is_open_no_more_is_gone(void **state)
+{
+	struct openset s = {0};
+
+	(void)state;
+	openset_set(&s, opening("3 4 9 12"));
+	assert_string_equal(gone(&s, "3 4 9 12"), "");
+	assert_string_equal(gone(&s, "4 12 13"), "3 9");
+	assert_string_equal(gone(&s, ""), "3 4 9 12");
+	assert_string_equal(gone(&s, "13"), "3 4 9 12");
+	openset_set(&s, opening(""));
+	assert_string_equal(gone(&s, "1 2"), "");
+	openset_fini(&s);
+}
+
+static void
+an_event_adds_to_it_and_an_ack_takes_away(void **state)
+{
+	struct openset s = {0};
+
+	(void)state;
+	openset_set(&s, opening("3 9"));
+	for (int64_t seq = 10; seq < 20; seq++)
+		openset_add(&s, seq);
+	openset_add(&s, 9);
+	openset_add(&s, 5); /* one that was acked when it was read, and is told of all the same */
+	assert_string_equal(text_of(s.seqs, s.n), "3 5 9 10 11 12 13 14 15 16 17 18 19");
+	openset_remove(&s, 3);
+	openset_remove(&s, 12);
+	openset_remove(&s, 19);
+	openset_remove(&s, 19);
+	openset_remove(&s, 4);
+	assert_string_equal(text_of(s.seqs, s.n), "5 9 10 11 13 14 15 16 17 18");
+	assert_true(openset_may_hold(&s, 5));
+	assert_true(openset_may_hold(&s, 18));
+	assert_false(openset_may_hold(&s, 12));
+	assert_false(openset_may_hold(&s, 19));
+	assert_false(s.is_cut);
+	openset_fini(&s);
+	assert_false(openset_may_hold(&s, 5));
+	openset_remove(&s, 5);
+}
+
+static void
+only_the_lowest_are_known_and_of_the_others_nothing_is_said(void **state)
+{
+	struct openset s = {0};
+	char *many = range(2, OPENSET_MAX + 2), *later = range(3, OPENSET_MAX + 3);
+
+	(void)state;
+	openset_set(&s, opening(many));
+	assert_int_equal(s.n, OPENSET_MAX);
+	assert_true(s.is_cut);
+	assert_true(openset_may_hold(&s, OPENSET_MAX + 1));
+	assert_true(openset_may_hold(&s, OPENSET_MAX + 500));
+	assert_false(openset_may_hold(&s, 1));
+	/* It is full: the highest makes place. */
+	openset_add(&s, 5000);
+	assert_int_equal(s.seqs[OPENSET_MAX - 1], OPENSET_MAX + 1);
+	openset_add(&s, 1);
+	assert_int_equal(s.n, OPENSET_MAX);
+	assert_int_equal(s.seqs[OPENSET_MAX - 1], OPENSET_MAX);
+	openset_remove(&s, 1);
+	/* What was read ends below: nobody looked whether the last is gone. */
+	openset_set(&s, opening(later));
+	openset_add(&s, 7);
+	assert_string_equal(gone(&s, many), "");
+	assert_string_equal(gone(&s, later), "");
+	openset_remove(&s, 3);
+	assert_string_equal(gone(&s, many), "");
+	openset_set(&s, opening("4"));
+	assert_false(s.is_cut);
+	assert_true(s.room <= 4);
+	free(many);
+	free(later);
+	openset_fini(&s);
+}
+
+static void
+a_row_is_cut_at_the_bound_and_read_to_the_end_below_it(void **state)
+{
+	char *exact = range(1, OPENSET_MAX), *more = range(1, OPENSET_MAX + 1);
+
+	(void)state;
+	assert_int_equal(opening(exact)->n, OPENSET_MAX);
+	assert_true(opening(exact)->is_all);
+	assert_int_equal(opening(more)->n, OPENSET_MAX);
+	assert_false(opening(more)->is_all);
+	assert_int_equal(opening("")->n, 0);
+	assert_true(opening("")->is_all);
+	free(exact);
+	free(more);
+}
+
+/* --- control --- */
+
+static void
+a_control_message_says_what_is_worth_a_look(void **state)
+{
+	static struct control c;
+
+	(void)state;
+	control_parse("{\"acked\":[42, 43],\"merchant\":7,\"by\":\"till-1\"}", &c);
+	assert_int_equal(c.kind, CONTROL_ACKED);
+	assert_int_equal(c.merchant, 7);
+	assert_string_equal(text_of(c.seqs, c.n_seqs), "42 43");
+	control_parse("{\"acked\":[],\"merchant\":7}", &c);
+	assert_int_equal(c.kind, CONTROL_ACKED);
+	assert_int_equal(c.n_seqs, 0);
+	control_parse("{\"revoked\":5,\"merchant\":7}", &c);
+	assert_int_equal(c.kind, CONTROL_REVOKED);
+	assert_int_equal(c.merchant, 7);
+	control_parse("{\"new_epoch\":true,\"merchant\":null}", &c);
+	assert_int_equal(c.kind, CONTROL_NEW_EPOCH);
+	assert_int_equal(c.merchant, 0);
+	control_parse("{\"new_epoch\" : true, \"merchant\" : 9}", &c);
+	assert_int_equal(c.kind, CONTROL_NEW_EPOCH);
+	assert_int_equal(c.merchant, 9);
+	control_parse("{\"probe\":\"9f3c01aa\",\"call\":2}", &c);
+	assert_int_equal(c.kind, CONTROL_PROBE);
+	assert_string_equal(c.nonce, "9f3c01aa");
+	assert_int_equal(c.call, 2);
+	control_parse("{\"probe\":\"9f3c01aa\"}", &c);
+	assert_int_equal(c.kind, CONTROL_PROBE);
+	assert_int_equal(c.call, 0);
+}
+
+static void
+what_is_no_control_message_says_nothing(void **state)
+{
+	static const char *const payloads[] = {
+	    "",
+	    "x",
+	    "[]",
+	    "{}",
+	    "7",
+	    "{\"merchant\":7}",
+	    "{\"replaced\":5,\"merchant\":7}",
+	    "{\"acked\":[1]}",
+	    "{\"acked\":[1],\"merchant\":0}",
+	    "{\"acked\":[1],\"merchant\":-7}",
+	    "{\"acked\":[1],\"merchant\":\"7\"}",
+	    "{\"acked\":[0],\"merchant\":7}",
+	    "{\"acked\":[1,\"2\"],\"merchant\":7}",
+	    "{\"acked\":[1.5],\"merchant\":7}",
+	    "{\"acked\":1,\"merchant\":7}",
+	    "{\"acked\":null,\"merchant\":7}",
+	    "{\"revoked\":true,\"merchant\":7}",
+	    "{\"revoked\":5}",
+	    "{\"new_epoch\":1}",
+	    "{\"new_epoch\":true,\"merchant\":\"all\"}",
+	    "{\"probe\":5}",
+	    "{\"probe\":\"0123456789abcdef0123456789abcdef0\"}",
+	    "{\"acked\":[1],\"merchant\":7} {}",
+	};
+	static struct control c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof payloads / sizeof *payloads; i++) {
+		control_parse(payloads[i], &c);
+		if (c.kind != CONTROL_UNKNOWN)
+			fail_msg("taken for kind %d: %s", (int)c.kind, payloads[i]);
+	}
+}
+
+static void
+an_ack_of_very_many_is_read_up_to_the_bound(void **state)
+{
+	static struct control c;
+	static char payload[8000];
+	size_t len = (size_t)snprintf(payload, sizeof payload, "{\"merchant\":7,\"acked\":[1");
+
+	(void)state;
+	for (int i = 1; i < CONTROL_SEQS_MAX + 50; i++)
+		len += (size_t)snprintf(payload + len, sizeof payload - len, ",%d", i % 10 + 1);
+	snprintf(payload + len, sizeof payload - len, "]}");
+	control_parse(payload, &c);
+	assert_int_equal(c.kind, CONTROL_ACKED);
+	assert_int_equal(c.n_seqs, CONTROL_SEQS_MAX);
+}
+
+/* --- probe --- */
+
+static void
+hear_calls(struct probe *p, const char *nonce, int n)
+{
+	for (int call = 1; call <= n; call++)
+		probe_hear(p, nonce, call);
+}
+
+static void
+a_new_session_is_probed_at_once_and_again_after_a_while(void **state)
+{
+	struct probe p = {0};
+
+	(void)state;
+	probe_reset(&p, 1000);
+	assert_true(probe_is_due(&p, 1000));
+	probe_begin(&p, "aa");
+	assert_false(probe_is_due(&p, 1000));
+	assert_false(probe_judge(&p, 1001));
+	probe_called(&p, true, 1200);
+	hear_calls(&p, "aa", PROBE_CALLS);
+	assert_false(probe_judge(&p, 1201)); /* it was not deaf before */
+	assert_false(p.is_deaf);
+	assert_false(probe_is_due(&p, 1200 + PROBE_AGAIN_MS));
+	assert_true(probe_is_due(&p, 1201 + PROBE_AGAIN_MS));
+	probe_reset(&p, 5000);
+	assert_true(probe_is_due(&p, 5000));
+}
+
+static void
+who_hears_nothing_in_time_is_deaf_until_all_calls_are_heard(void **state)
+{
+	struct probe p = {0};
+
+	(void)state;
+	probe_reset(&p, 0);
+	probe_begin(&p, "aa");
+	assert_false(probe_judge(&p, 100000)); /* the calls may take their time */
+	probe_called(&p, true, 100000);
+	assert_false(probe_judge(&p, 100000 + PROBE_HEAR_MS - 1));
+	assert_true(probe_judge(&p, 100000 + PROBE_HEAR_MS));
+	assert_true(p.is_deaf);
+	assert_false(probe_judge(&p, 200000));
+	probe_begin(&p, "bb");
+	probe_called(&p, true, 300000);
+	assert_false(probe_judge(&p, 300000 + PROBE_HEAR_MS));
+	assert_true(p.is_deaf);
+	probe_begin(&p, "cc");
+	probe_called(&p, true, 500000);
+	hear_calls(&p, "cc", PROBE_CALLS);
+	assert_true(probe_judge(&p, 500001));
+	assert_false(p.is_deaf);
+}
+
+static void
+one_call_that_is_heard_by_chance_is_no_hearing(void **state)
+{
+	struct probe p = {0};
+
+	(void)state;
+	probe_reset(&p, 0);
+	probe_begin(&p, "aa");
+	probe_called(&p, true, 0);
+	hear_calls(&p, "aa", 1);
+	hear_calls(&p, "aa", 1);
+	hear_calls(&p, "old", PROBE_CALLS);
+	probe_hear(&p, "aa", 0);
+	probe_hear(&p, "aa", PROBE_CALLS);
+	probe_hear(&p, "aa", PROBE_CALLS + 1);
+	assert_false(probe_judge(&p, PROBE_HEAR_MS - 1));
+	assert_true(probe_judge(&p, PROBE_HEAR_MS));
+	assert_true(p.is_deaf);
+	/* What was heard once is not heard the next time. */
+	probe_begin(&p, "bb");
+	probe_called(&p, true, 10000);
+	hear_calls(&p, "bb", PROBE_CALLS - 1);
+	assert_false(probe_judge(&p, 10001));
+}
+
+static void
+calls_that_could_not_be_made_say_nothing(void **state)
+{
+	struct probe p = {0};
+
+	(void)state;
+	probe_reset(&p, 0);
+	probe_begin(&p, "aa");
+	probe_called(&p, false, 1000);
+	assert_false(probe_judge(&p, 1000 + PROBE_HEAR_MS));
+	assert_false(p.is_deaf);
+	assert_true(probe_is_due(&p, 1000 + PROBE_RETRY_MS));
+	/* The session was lost meanwhile: the end of its calls is of no interest. */
+	probe_begin(&p, "bb");
+	probe_reset(&p, 50000);
+	probe_called(&p, true, 50000);
+	hear_calls(&p, "", PROBE_CALLS);
+	assert_false(probe_judge(&p, 60000));
+	assert_false(p.is_deaf);
+}
+
+/* --- watches --- */
+
+static struct watch *
+start_known(struct watches *ws, int64_t merchant)
+{
+	struct watch *w = watches_start(ws, merchant);
+
+	w->is_known = true;
+	return w;
+}
+
+static void
+a_watch_lasts_until_the_last_watcher_goes(void **state)
+{
+	struct watches ws;
+
+	(void)state;
+	watches_init(&ws);
+	watches_start(&ws, 7);
+	watches_start(&ws, 7);
+	watches_end(&ws, 8);
+	assert_int_equal(watches_count(&ws), 1);
+	watches_end(&ws, 7);
+	assert_non_null(watches_get(&ws, 7));
+	watches_end(&ws, 7);
+	watches_end(&ws, 7);
+	assert_null(watches_get(&ws, 7));
+	assert_int_equal(watches_count(&ws), 0);
+	watches_fini(&ws);
+}
+
+static void
+the_dirty_are_taken_in_turn_and_each_once(void **state)
+{
+	struct watches ws;
+	struct watch *taken[4];
+
+	(void)state;
+	watches_init(&ws);
+	watches_mark_dirty(&ws, watches_start(&ws, 99)); /* not known: nothing to read yet */
+	assert_int_equal(ws.n_dirty, 0);
+	for (int64_t merchant = 1; merchant <= 40; merchant++) {
+		watches_mark_dirty(&ws, start_known(&ws, merchant));
+		watches_mark_dirty(&ws, watches_get(&ws, merchant));
+	}
+	watches_end(&ws, 2);
+	assert_int_equal(ws.n_dirty, 39);
+	assert_int_equal(watches_take_dirty(&ws, taken, 4), 4);
+	assert_int_equal(taken[0]->merchant, 1);
+	assert_int_equal(taken[1]->merchant, 40); /* in the place of the one that ended */
+	assert_int_equal(taken[2]->merchant, 3);
+	watches_mark_dirty(&ws, taken[0]);
+	while (ws.n_dirty > 1)
+		watches_take_dirty(&ws, taken, 1);
+	assert_int_equal(watches_take_dirty(&ws, taken, 4), 1);
+	assert_int_equal(taken[0]->merchant, 1);
+	watches_fini(&ws);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_was_known_and_is_open_no_more_is_gone),
+	    cmocka_unit_test(an_event_adds_to_it_and_an_ack_takes_away),
+	    cmocka_unit_test(only_the_lowest_are_known_and_of_the_others_nothing_is_said),
+	    cmocka_unit_test(a_row_is_cut_at_the_bound_and_read_to_the_end_below_it),
+	    cmocka_unit_test(a_control_message_says_what_is_worth_a_look),
+	    cmocka_unit_test(what_is_no_control_message_says_nothing),
+	    cmocka_unit_test(an_ack_of_very_many_is_read_up_to_the_bound),
+	    cmocka_unit_test(a_new_session_is_probed_at_once_and_again_after_a_while),
+	    cmocka_unit_test(who_hears_nothing_in_time_is_deaf_until_all_calls_are_heard),
+	    cmocka_unit_test(one_call_that_is_heard_by_chance_is_no_hearing),
+	    cmocka_unit_test(calls_that_could_not_be_made_say_nothing),
+	    cmocka_unit_test(a_watch_lasts_until_the_last_watcher_goes),
+	    cmocka_unit_test(the_dirty_are_taken_in_turn_and_each_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
