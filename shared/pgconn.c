@@ -1,6 +1,8 @@
 #include "shared/pgconn.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -12,7 +14,10 @@
 #include "shared/log.h"
 #include "shared/pghosts.h"
 
-enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 5000, LAST_WORDS_MAX = 8 };
+/* The cap: once the server is back nobody waits for us much longer than a second. */
+enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 1000, LAST_WORDS_MAX = 8 };
+
+enum { NAME_MAX_LEN = 60 };
 
 struct pgconn {
 	struct pghosts *hosts; /* NULL: libpq does not understand the connection string */
@@ -20,12 +25,51 @@ struct pgconn {
 	char *application_name;
 	const char *session_sql;
 	const struct pgconn_statement *statements;
+	char (*names)[NAME_MAX_LEN + 1]; /* of the statements, for the server */
+	bool is_unprepared;              /* the server does not keep them for us */
+	bool is_listener;
 	PGconn *raw;
 	struct backoff backoff;
 	int64_t retry_at_ms;
 	unsigned n_made; /* connections */
 	char error[256];
 };
+
+static size_t
+count_statements(const struct pgconn_statement *statements)
+{
+	size_t n = 0;
+
+	while (statements != NULL && statements[n].name != NULL)
+		n++;
+	return n;
+}
+
+/* FNV-1a. */
+static uint64_t
+hash_of(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3u;
+	return hash;
+}
+
+/* The name has the statement's text in it: behind a pooler in transaction mode a server connection
+ * keeps what others have prepared there, of another program or version too, and theirs must never
+ * run for ours. */
+static bool
+make_names(struct pgconn *c)
+{
+	size_t n = count_statements(c->statements);
+
+	c->names = calloc(n + 1, sizeof *c->names);
+	for (size_t i = 0; c->names != NULL && i < n; i++)
+		snprintf(c->names[i], sizeof c->names[i], "%.40s_%016" PRIx64,
+		    c->statements[i].name, hash_of(c->statements[i].sql));
+	return c->names != NULL;
+}
 
 struct pgconn *
 pgconn_new(const char *conninfo, const char *application_name, const char *session_sql,
@@ -40,7 +84,8 @@ pgconn_new(const char *conninfo, const char *application_name, const char *sessi
 	c->session_sql = session_sql;
 	c->statements = statements;
 	c->backoff = (struct backoff){.base_ms = BACKOFF_BASE_MS, .cap_ms = BACKOFF_CAP_MS};
-	if (c->application_name != NULL && (c->hosts != NULL || !pghosts_understands(conninfo)))
+	if (make_names(c) && c->application_name != NULL &&
+	    (c->hosts != NULL || !pghosts_understands(conninfo)))
 		return c;
 	pgconn_free(c);
 	return NULL;
@@ -62,7 +107,14 @@ pgconn_free(struct pgconn *c)
 	pgconn_drop(c);
 	pghosts_free(c->hosts);
 	free(c->application_name);
+	free(c->names);
 	free(c);
+}
+
+void
+pgconn_keep_notifications(struct pgconn *c)
+{
+	c->is_listener = true;
 }
 
 PGconn *
@@ -186,6 +238,17 @@ collect(struct pgconn *c, int64_t deadline_ms)
 	return last;
 }
 
+/* Behind a pooler in transaction mode others' notifications come here now and then; libpq would
+ * keep them for ever. */
+static void
+drop_notifications(struct pgconn *c)
+{
+	PGnotify *n;
+
+	while (!c->is_listener && (n = PQnotifies(c->raw)) != NULL)
+		PQfreemem(n);
+}
+
 static PGresult *
 finish(struct pgconn *c, int was_sent, int64_t deadline_ms)
 {
@@ -197,7 +260,56 @@ finish(struct pgconn *c, int was_sent, int64_t deadline_ms)
 		set_error(c, PQerrorMessage(c->raw));
 	if (res == NULL)
 		pgconn_drop(c);
+	else
+		drop_notifications(c);
 	return res;
+}
+
+/* --- prepared statements, and doing without --- */
+
+static bool
+says(const PGresult *res, int field, const char *text)
+{
+	const char *value = PQresultErrorField(res, field);
+
+	return value != NULL && strcmp(value, text) == 0;
+}
+
+static void
+fall_back(struct pgconn *c, const PGresult *res)
+{
+	if (c->is_unprepared)
+		return;
+	c->is_unprepared = true;
+	log_warn("the server does not keep our prepared statements, probably there is a pooler in"
+		 " transaction mode: going on without: program=%s sqlstate=%s",
+	    c->application_name, PQresultErrorField(res, PG_DIAG_SQLSTATE));
+}
+
+/* True when the prepared statement was not there, so nothing ran.  Of a connection in such disorder
+ * that a message does not fit its statement that cannot be said: it is told, and the next one does
+ * without. */
+static bool
+was_lost(struct pgconn *c, const PGresult *res)
+{
+	bool is_lost = says(res, PG_DIAG_SQLSTATE, "26000");
+
+	if (is_lost ||
+	    (says(res, PG_DIAG_SQLSTATE, "08P01") && says(res, PG_DIAG_SEVERITY, "ERROR")))
+		fall_back(c, res);
+	return is_lost;
+}
+
+static size_t
+index_of(const struct pgconn *c, const char *statement)
+{
+	size_t i = 0;
+
+	while (strcmp(c->statements[i].name, statement) != 0) {
+		i++;
+		assert(c->statements[i].name != NULL);
+	}
+	return i;
 }
 
 PGresult *
@@ -205,19 +317,35 @@ pgconn_exec(
     struct pgconn *c, const char *statement, int n_params, const char *const *params, int wait_ms)
 {
 	int64_t deadline_ms = clock_ms() + wait_ms;
+	size_t i = index_of(c, statement);
+	PGresult *res;
 
 	if (c->raw == NULL)
 		return NULL;
-	return finish(c, PQsendQueryPrepared(c->raw, statement, n_params, params, NULL, NULL, 0),
+	if (!c->is_unprepared) {
+		res = finish(c,
+		    PQsendQueryPrepared(c->raw, c->names[i], n_params, params, NULL, NULL, 0),
+		    deadline_ms);
+		if (!was_lost(c, res))
+			return res;
+		PQclear(res);
+	}
+	return finish(c,
+	    PQsendQueryParams(c->raw, c->statements[i].sql, n_params, NULL, params, NULL, NULL, 0),
 	    deadline_ms);
 }
 
 PGresult *
-pgconn_query(struct pgconn *c, const char *sql, int wait_ms)
+pgconn_query(
+    struct pgconn *c, const char *sql, int n_params, const char *const *params, int wait_ms)
 {
 	int64_t deadline_ms = clock_ms() + wait_ms;
 
-	return c->raw == NULL ? NULL : finish(c, PQsendQuery(c->raw, sql), deadline_ms);
+	return c->raw == NULL
+	           ? NULL
+	           : finish(c,
+			 PQsendQueryParams(c->raw, sql, n_params, NULL, params, NULL, NULL, 0),
+			 deadline_ms);
 }
 
 /* --- connecting --- */
@@ -286,13 +414,18 @@ furnish(struct pgconn *c, int64_t deadline_ms)
 	    !succeeded(c, finish(c, PQsendQuery(c->raw, c->session_sql), deadline_ms),
 		"the session's settings"))
 		return false;
-	for (const struct pgconn_statement *s = c->statements; s != NULL && s->name != NULL; s++) {
+	for (size_t i = 0; i < count_statements(c->statements) && !c->is_unprepared; i++) {
+		const struct pgconn_statement *s = &c->statements[i];
+		PGresult *res =
+		    finish(c, PQsendPrepare(c->raw, c->names[i], s->sql, 0, NULL), deadline_ms);
 		char what[80];
 
+		if (says(res, PG_DIAG_SQLSTATE, "42P05"))
+			fall_back(c, res); /* of somebody before us on the same server connection */
 		snprintf(what, sizeof what, "cannot prepare \"%s\"", s->name);
-		if (!succeeded(c,
-			finish(c, PQsendPrepare(c->raw, s->name, s->sql, 0, NULL), deadline_ms),
-			what))
+		if (c->is_unprepared)
+			PQclear(res);
+		else if (!succeeded(c, res, what))
 			return false;
 	}
 	return true;

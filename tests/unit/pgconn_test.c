@@ -30,12 +30,22 @@ enum manner {
 	REFUSES_TO_PREPARE,
 	SILENT_IN_STATEMENTS,
 	HANGS_UP_IN_STATEMENTS,
+	/* What a pooler in transaction mode makes of it: */
+	HAS_THEM_ALREADY,   /* 42P05 where one is prepared */
+	HAS_LOST_THEM,      /* 26000 where one that was prepared is to run */
+	MIXES_THEM_UP,      /* 08P01 there */
+	FAILS_AND_IS_FATAL, /* 08P01 there, as the last word of a pooler */
+	NOTIFIES,           /* others' notifications come with each answer */
 };
 
 struct server {
 	pthread_t thread;
 	int listen_fd, port;
 	atomic_int manner, n_connections;
+	atomic_int n_prepared; /* of statements with a name */
+	atomic_int n_run;      /* statements that gave their row */
+	char prepared[2][100]; /* names of the last two */
+	char content[10000];   /* of the last message */
 	atomic_bool must_hang_up, must_end;
 };
 
@@ -82,14 +92,13 @@ read_all(struct server *s, int fd, void *to, size_t len)
 static char
 read_message(struct server *s, int fd, bool has_type)
 {
-	static char content[10000];
 	char type = '*';
 	uint32_t length;
 
 	if ((has_type && !read_all(s, fd, &type, 1)) || !read_all(s, fd, &length, 4))
 		return 0;
 	length = ntohl(length) - 4;
-	return length <= sizeof content && read_all(s, fd, content, length) ? type : 0;
+	return length <= sizeof s->content && read_all(s, fd, s->content, length) ? type : 0;
 }
 
 static void
@@ -112,10 +121,57 @@ give_row(int fd)
 	SEND(fd, 'C', "SELECT 1\0");
 }
 
+/* A statement is prepared: 'P'.  False: it was refused. */
+static bool
+prepare(struct server *s, int fd, enum manner manner)
+{
+	bool has_name = s->content[0] != '\0';
+
+	if (manner == REFUSES_TO_PREPARE) {
+		SEND(fd, 'E', "SERROR\0C42883\0Mthere is no such function\0\0");
+		return false;
+	}
+	if (manner == HAS_THEM_ALREADY && has_name) {
+		SEND(fd, 'E', "SERROR\0C42P05\0Mit exists\0\0");
+		return false;
+	}
+	if (has_name) {
+		int n = atomic_fetch_add(&s->n_prepared, 1);
+
+		snprintf(s->prepared[n % 2], sizeof s->prepared[0], "%.99s", s->content);
+	}
+	SEND(fd, '1', "");
+	return true;
+}
+
+/* A statement gets its parameters: 'B'.  False: it was refused. */
+static bool
+bind_parameters(struct server *s, int fd, enum manner manner)
+{
+	bool has_name = s->content[1] != '\0'; /* behind the portal, which has none */
+
+	if (has_name && manner == HAS_LOST_THEM) {
+		SEND(fd, 'E', "SERROR\0C26000\0Mit does not exist\0\0");
+		return false;
+	}
+	if (has_name && manner == MIXES_THEM_UP) {
+		SEND(fd, 'E', "SERROR\0C08P01\0Mbind message supplies 7 parameters\0\0");
+		return false;
+	}
+	if (has_name && manner == FAILS_AND_IS_FATAL) {
+		SEND(fd, 'E', "SFATAL\0C08P01\0Mserver conn crashed?\0\0");
+		return false;
+	}
+	SEND(fd, '2', "");
+	return true;
+}
+
+/* Speaks the extended protocol as far as it is needed: an error lasts until the client's Sync. */
 static void
 serve(struct server *s, int fd)
 {
 	char type, prior = 0;
+	bool is_failed = false;
 
 	if (read_message(s, fd, false) == 0 || atomic_load(&s->manner) == SILENT_AT_START) {
 		while (read_message(s, fd, false) != 0)
@@ -126,23 +182,29 @@ serve(struct server *s, int fd)
 	for (; (type = read_message(s, fd, true)) != 0; prior = type) {
 		enum manner manner = atomic_load(&s->manner);
 
-		if (type == 'P' && manner == REFUSES_TO_PREPARE)
-			SEND(fd, 'E', "SERROR\0C42883\0Mthere is no such function\0\0");
-		else if (type == 'P')
-			SEND(fd, '1', "");
+		if (type == 'P' && !is_failed)
+			is_failed = !prepare(s, fd, manner);
 		if (type == 'B' && manner == SILENT_IN_STATEMENTS)
 			continue;
 		if (type == 'B' && manner == HANGS_UP_IN_STATEMENTS)
 			return;
-		if (type == 'B')
-			SEND(fd, '2', "");
-		if (type == 'E' && manner != SILENT_IN_STATEMENTS)
+		if (type == 'B' && !is_failed)
+			is_failed = !bind_parameters(s, fd, manner);
+		if (is_failed && manner == FAILS_AND_IS_FATAL)
+			return;
+		if (type == 'E' && manner != SILENT_IN_STATEMENTS && !is_failed) {
 			give_row(fd);
+			atomic_fetch_add(&s->n_run, 1);
+		}
 		if (type == 'Q')
 			SEND(fd, 'C', "SET\0");
+		if (type == 'S' && manner == NOTIFIES)
+			SEND(fd, 'A', "\0\0\0\1c\0x\0");
 		if ((type == 'S' || type == 'Q') &&
-		    !(prior == 'E' && manner == SILENT_IN_STATEMENTS))
+		    !(prior == 'E' && manner == SILENT_IN_STATEMENTS)) {
 			SEND(fd, 'Z', "I");
+			is_failed = false;
+		}
 	}
 }
 
@@ -293,7 +355,7 @@ while_it_backs_off_it_says_no_at_once(void **state)
 	since_ms = clock_ms();
 	assert_false(pgconn_ready(c, 1000));
 	assert_true(clock_ms() - since_ms < 50);
-	assert_in_range(pgconn_retry_ms(c), 0, 5000);
+	assert_in_range(pgconn_retry_ms(c), 0, 1000);
 	pgconn_free(c);
 }
 
@@ -396,6 +458,142 @@ a_silent_host_does_not_hide_the_next(void **state)
 }
 
 static void
+the_name_of_a_statement_says_what_it_is(void **state)
+{
+	static const struct pgconn_statement others[] = {{"one", "select 11"}, {NULL, NULL}};
+	struct server *s = *state;
+	struct pgconn *c = client(s), *other;
+	char conninfo[100], name[100];
+
+	assert_true(pgconn_ready(c, 1000));
+	pgconn_free(c);
+	assert_int_equal(atomic_load(&s->n_prepared), 2);
+	assert_string_not_equal(s->prepared[0], s->prepared[1]);
+	assert_memory_equal(s->prepared[0], "one_", 4);
+	snprintf(name, sizeof name, "%s", s->prepared[0]);
+	/* Of another program: the same name for another text. */
+	snprintf(conninfo, sizeof conninfo,
+	    "host=127.0.0.1 port=%d user=u dbname=d sslmode=disable gssencmode=disable", s->port);
+	other = pgconn_new(conninfo, "other", NULL, others);
+	assert_true(pgconn_ready(other, 1000));
+	assert_memory_equal(s->prepared[0], "one_", 4);
+	assert_string_not_equal(s->prepared[0], name);
+	pgconn_free(other);
+	/* Ours has its name again. */
+	c = client(s);
+	assert_true(pgconn_ready(c, 1000));
+	assert_true(strcmp(s->prepared[0], name) == 0 || strcmp(s->prepared[1], name) == 0);
+	pgconn_free(c);
+}
+
+static void
+where_prepared_statements_are_lost_it_goes_on_without(void **state)
+{
+	struct server *s = *state;
+	struct pgconn *c = client(s);
+
+	assert_true(pgconn_ready(c, 1000));
+	atomic_store(&s->manner, HAS_LOST_THEM);
+	assert_true(is_answered(c, 1000));
+	assert_true(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&s->n_run), 2);
+	assert_int_equal(atomic_load(&s->n_connections), 1);
+	/* For good: the next connection does not even try. */
+	atomic_store(&s->manner, GOOD);
+	pgconn_drop(c);
+	assert_true(pgconn_ready(c, 1000));
+	assert_true(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&s->n_prepared), 2);
+	pgconn_free(c);
+}
+
+static void
+where_they_are_there_already_it_goes_on_without(void **state)
+{
+	struct server *s = *state;
+	struct pgconn *c = client(s);
+
+	atomic_store(&s->manner, HAS_THEM_ALREADY);
+	assert_true(pgconn_ready(c, 1000));
+	assert_true(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&s->n_run), 1);
+	assert_int_equal(atomic_load(&s->n_prepared), 0);
+	pgconn_free(c);
+}
+
+static void
+what_may_have_run_is_never_sent_twice(void **state)
+{
+	struct server *s = *state;
+	struct pgconn *c = client(s);
+	PGresult *res;
+
+	/* It did not fit: that is told, and only the next one is sent whole. */
+	assert_true(pgconn_ready(c, 1000));
+	atomic_store(&s->manner, MIXES_THEM_UP);
+	res = pgconn_exec(c, "one", 0, NULL, 1000);
+	assert_string_equal(PQresultErrorField(res, PG_DIAG_SQLSTATE), "08P01");
+	PQclear(res);
+	assert_int_equal(atomic_load(&s->n_run), 0);
+	assert_true(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&s->n_run), 1);
+	pgconn_free(c);
+
+	/* A pooler has lost its server in the middle. */
+	atomic_store(&s->manner, GOOD);
+	c = client(s);
+	assert_true(pgconn_ready(c, 1000));
+	atomic_store(&s->manner, FAILS_AND_IS_FATAL);
+	assert_false(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&s->n_run), 1);
+	/* That says nothing of prepared statements. */
+	atomic_store(&s->manner, GOOD);
+	reconnect(c);
+	assert_true(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&s->n_prepared), 6);
+	pgconn_free(c);
+}
+
+static void
+others_notifications_are_not_kept(void **state)
+{
+	struct server *s = *state;
+	struct pgconn *c = client(s), *listener = client(s);
+	PGnotify *n;
+
+	atomic_store(&s->manner, NOTIFIES);
+	assert_true(pgconn_ready(c, 1000));
+	assert_true(is_answered(c, 1000));
+	assert_null(PQnotifies(pgconn_raw(c)));
+	pgconn_free(c);
+	pgconn_keep_notifications(listener);
+	assert_true(pgconn_ready(listener, 1000));
+	assert_true(is_answered(listener, 1000));
+	n = PQnotifies(pgconn_raw(listener));
+	assert_non_null(n);
+	assert_string_equal(n->extra, "x");
+	PQfreemem(n);
+	pgconn_free(listener);
+}
+
+static void
+a_statement_may_go_unprepared(void **state)
+{
+	struct server *s = *state;
+	struct pgconn *c = client(s);
+	const char *params[] = {"x"};
+	PGresult *res;
+
+	assert_null(pgconn_query(c, "select $1", 1, params, 1000));
+	assert_true(pgconn_ready(c, 1000));
+	res = pgconn_query(c, "select $1", 1, params, 1000);
+	assert_string_equal(PQgetvalue(res, 0, 0), "1");
+	PQclear(res);
+	assert_int_equal(atomic_load(&s->n_prepared), 2);
+	pgconn_free(c);
+}
+
+static void
 a_bad_connection_string_is_told_without_its_content(void **state)
 {
 	struct pgconn *c = pgconn_new("password=pass word", "test", NULL, NULL);
@@ -424,6 +622,14 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_connection_lost_while_idle_is_seen_before_a_statement_is_at_risk, begin, end),
 	    cmocka_unit_test_setup_teardown(a_silent_host_does_not_hide_the_next, begin, end),
+	    cmocka_unit_test_setup_teardown(the_name_of_a_statement_says_what_it_is, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		where_prepared_statements_are_lost_it_goes_on_without, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		where_they_are_there_already_it_goes_on_without, begin, end),
+	    cmocka_unit_test_setup_teardown(what_may_have_run_is_never_sent_twice, begin, end),
+	    cmocka_unit_test_setup_teardown(others_notifications_are_not_kept, begin, end),
+	    cmocka_unit_test_setup_teardown(a_statement_may_go_unprepared, begin, end),
 	    cmocka_unit_test(a_bad_connection_string_is_told_without_its_content),
 	};
 
