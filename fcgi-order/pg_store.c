@@ -15,11 +15,14 @@ enum { CONNECT_MS = 700, MARGIN_MS = 250, RING_MS = 300, PING_MS = 1000 };
 
 enum { STUCK_MS = 500 }; /* what failed after that long has kept a thread from other requests */
 
-/* Names and order of the columns are those of orderbell.pay(). */
+/* Names and order of the columns are those of orderbell.pay().  The shop's currency goes with the
+ * payment: a setting of the session's is lost behind a pooler in transaction mode. */
 static const struct pgconn_statement statements[] = {
-    {"pay", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
-	    " p_amount => $2::numeric, p_currency => $3, p_gateway => $4, p_transaction_id => $5,"
-	    " p_bell => 'later')"},
+    {"pay", "select p.verdict, p.order_id, p.merchant_id"
+	    " from (select set_config('orderbell.currency', $6, true) as currency offset 0) as shop"
+	    " cross join lateral orderbell.pay(p_number => $1, p_amount => $2::numeric,"
+	    " p_currency => case when shop.currency is not null then $3 end,"
+	    " p_gateway => $4, p_transaction_id => $5, p_bell => 'later') as p"},
     {"pay_own", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
 		" p_amount => null, p_gateway => 'sandbox', p_bell => 'later',"
 		" p_user_id => $2::bigint, p_pay_method => $3::int)"},
@@ -32,9 +35,10 @@ struct pg_store {
 	struct pgconn *db;
 	struct counters *counters;
 	struct valve *valve;
+	const char *currency; /* the shop's */
 	int statement_ms;
 	bool is_down; /* and that was told */
-	char session_sql[200];
+	char session_sql[120];
 	struct order_store interface;
 };
 
@@ -200,10 +204,11 @@ run(struct pg_store *s, const char *statement, int n, const char *const *params,
 static enum store_status
 pay(void *arg, const char *gateway, const struct payment *payment, int64_t *order_id)
 {
-	const char *params[] = {
-	    payment->number, payment->amount, payment->currency, gateway, payment->transaction_id};
+	const struct pg_store *s = arg;
+	const char *params[] = {payment->number, payment->amount, payment->currency, gateway,
+	    payment->transaction_id, s->currency};
 
-	return run(arg, "pay", 5, params, order_id);
+	return run(arg, "pay", 6, params, order_id);
 }
 
 static enum store_status
@@ -256,11 +261,11 @@ pg_store_new(const struct options *options, struct counters *counters, struct va
 		return NULL;
 	s->counters = counters;
 	s->valve = valve;
+	s->currency = options->currency;
 	s->statement_ms = (int)options->statement_timeout_ms;
 	snprintf(s->session_sql, sizeof s->session_sql,
-	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8';"
-	    " set orderbell.currency = '%s'", /* three capital letters: options_conflict() */
-	    s->statement_ms, s->statement_ms * 3 / 5, options->currency);
+	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8'",
+	    s->statement_ms, s->statement_ms * 3 / 5);
 	s->interface = (struct order_store){s, pay, pay_own, remind, is_up};
 	s->db = pgconn_new(options->database, "fcgi-order", s->session_sql, statements);
 	if (s->db != NULL)
