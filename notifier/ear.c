@@ -3,11 +3,10 @@
 #include <string.h>
 
 #include "notifier/bell.h"
-#include "notifier/pgarray.h"
-#include "shared/json.h"
+#include "notifier/control.h"
 #include "shared/log.h"
 
-enum { CONTROL_SEQS_MAX = 1000 };
+/* --- order_events --- */
 
 static void
 hear(struct ear *e, const char *payload)
@@ -45,33 +44,78 @@ hear(struct ear *e, const char *payload)
 	json_object_put(json);
 }
 
-/* Somebody acked events: what the payload says is looked up, because anybody may NOTIFY.  False:
- * the connection was lost. */
+/* --- order_control --- */
+
+/* Each gives false when the connection was lost.  `w` is the watch of the merchant that is named;
+ * NULL: none is, or nobody here waits for it. */
+
+/* Those that terminals here may hold for un-acked are looked up. */
+static bool
+hear_acked(struct ear *e, const struct control *c, struct watch *w)
+{
+	if (w == NULL || !w->is_known)
+		return true;
+	if (c->n_seqs == 0)
+		watches_mark_due(e->reader->watches, w);
+	for (size_t i = 0; i < c->n_seqs; i++) {
+		int64_t seq = c->seqs[i];
+
+		/* One that was not passed on yet may have been read by a terminal that came. */
+		if (!openset_may_hold(&w->open, seq) && seq <= w->last)
+			continue;
+		if (!reader_note_ack(e->reader, c->merchant, seq))
+			return false;
+	}
+	return true;
+}
+
+static bool
+hear_revoked(struct ear *e, const struct control *c, struct watch *w)
+{
+	(void)c;
+	if (w != NULL)
+		watches_mark_due(e->reader->watches, w);
+	return true;
+}
+
+static bool
+hear_new_epoch(struct ear *e, const struct control *c, struct watch *w)
+{
+	if (w != NULL || c->merchant == 0)
+		e->reader->watches->must_compare = true;
+	return true;
+}
+
+static bool
+hear_probe(struct ear *e, const struct control *c, struct watch *w)
+{
+	(void)w;
+	probe_hear(e->probe, c->nonce, c->call);
+	return true;
+}
+
+static bool (*const hearers[])(struct ear *e, const struct control *c, struct watch *w) = {
+    [CONTROL_ACKED] = hear_acked,
+    [CONTROL_REVOKED] = hear_revoked,
+    [CONTROL_NEW_EPOCH] = hear_new_epoch,
+    [CONTROL_PROBE] = hear_probe,
+};
+_Static_assert(sizeof hearers / sizeof *hearers == CONTROL_UNKNOWN, "each kind has its hearer");
+
 static bool
 hear_control(struct ear *e, const char *payload)
 {
-	json_object *json = json_read_object(payload, strlen(payload));
-	char seqs_text[PGARRAY_ROOM(CONTROL_SEQS_MAX)];
-	struct pgarray seqs;
-	int64_t id = 0;
+	struct reader *r = e->reader;
+	struct control c;
+	char text[128];
 
-	pgarray_start(&seqs, seqs_text, sizeof seqs_text);
-	if (json != NULL && json_get_int(json, "merchant", &id) &&
-	    watches_get(e->reader->watches, id) != NULL) {
-		json_object *acked = json_object_object_get(json, "acked");
-		size_t n = json_object_is_type(acked, json_type_array)
-		               ? json_object_array_length(acked)
-		               : 0;
-
-		for (size_t i = 0; i < n && i < CONTROL_SEQS_MAX; i++)
-			pgarray_add(
-			    &seqs, json_object_get_int64(json_object_array_get_idx(acked, i)));
-	} else {
-		id = 0;
-	}
-	json_object_put(json);
-	/* Else nobody here is concerned. */
-	return id == 0 || reader_acked(e->reader, id, pgarray_end(&seqs));
+	control_parse(payload, &c);
+	if (c.kind != CONTROL_UNKNOWN)
+		return hearers[c.kind](e, &c, watches_get(r->watches, c.merchant));
+	metrics_add(r->metrics, METRIC_CONTROL_UNKNOWN, 1);
+	log_warn("control message that is not known, passed over: payload=\"%s\"",
+	    log_escape(text, sizeof text, payload, strlen(payload)));
+	return true;
 }
 
 bool
@@ -93,5 +137,5 @@ ear_hear(struct ear *e)
 		if (!ok)
 			return false;
 	}
-	return true;
+	return reader_look_up_acks(e->reader);
 }

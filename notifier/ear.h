@@ -6,11 +6,14 @@
 
 #include <stdbool.h>
 
+#include "notifier/probe.h"
 #include "notifier/reader.h"
 
+/* All is borrowed. */
 struct ear {
 	const struct listener_options *options;
 	struct reader *reader;
+	struct probe *probe;
 };
 
 /* Hears all that has come.  False: the connection was lost. */

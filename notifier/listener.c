@@ -6,12 +6,16 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "notifier/caller.h"
 #include "notifier/ear.h"
+#include "notifier/probe.h"
 #include "notifier/reader.h"
 #include "notifier/watches.h"
 #include "shared/clock.h"
@@ -20,6 +24,9 @@
 enum {
 	POLL_MS = 1000, /* streams are compared that often, bell or no bell */
 	CONNECT_MS = 5000,
+	REREAD_MS = 30000,          /* what is open is read that often */
+	REREAD_POLL_ONLY_MS = 2000, /* where nothing is heard of acks */
+	TELL_AGAIN_MS = 10000,      /* that there is no database */
 };
 
 /* What other threads ask for: +merchant to watch it, -merchant to unwatch. */
@@ -34,12 +41,14 @@ struct listener {
 	struct watches watches;
 	struct reader reader;
 	struct ear ear;
-	int64_t next_poll_ms;
-	bool is_connected, must_compare;
+	struct probe probe;
+	struct caller *caller;
+	int64_t next_poll_ms, tell_at_ms;
+	bool is_connected;
 	pthread_t thread;
 	bool is_running;
 	int wake_fd;
-	atomic_bool is_stopping, is_ready;
+	atomic_bool is_stopping, is_ready, is_poll_only;
 	pthread_mutex_t wishes_lock;
 	struct wishes wishes;
 };
@@ -94,6 +103,12 @@ listener_is_ready(const struct listener *l)
 	return atomic_load(&l->is_ready);
 }
 
+bool
+listener_is_poll_only(const struct listener *l)
+{
+	return atomic_load(&l->is_poll_only);
+}
+
 /* --- the thread --- */
 
 static void
@@ -146,41 +161,110 @@ connect_again(struct listener *l)
 	if (pgconn_retry_ms(l->reader.db) > 0)
 		return false;
 	if (!pgconn_ready(l->reader.db, CONNECT_MS)) {
-		log_warn("listener has no database, will repeat: reason=\"%s\"",
-		    pgconn_error(l->reader.db));
+		if (clock_ms() >= l->tell_at_ms) {
+			log_warn("listener has no database, will repeat: reason=\"%s\"",
+			    pgconn_error(l->reader.db));
+			l->tell_at_ms = clock_ms() + TELL_AGAIN_MS;
+		}
 		return false;
 	}
 	l->is_connected = true;
-	l->must_compare = true; /* what was rung while nobody listened */
+	l->tell_at_ms = 0;
+	/* What was rung and said while nobody listened. */
+	l->watches.must_compare = true;
+	watches_mark_all_due(&l->watches);
+	probe_reset(&l->probe, clock_ms());
 	metrics_add(l->metrics, METRIC_LISTENER_RECONNECTS, 1);
 	log_info("listening: channel=order_events");
 	return true;
 }
 
-/* Does all that can be done with the database now.  False: the connection was lost. */
+/* --- whether notifications arrive --- */
+
+static void
+start_probe(struct listener *l)
+{
+	char nonce[PROBE_NONCE_MAX + 1];
+	uint64_t random;
+
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+		random = (uint64_t)clock_ns();
+	snprintf(nonce, sizeof nonce, "%016" PRIx64, random);
+	probe_begin(&l->probe, nonce);
+	if (!caller_start(l->caller, nonce))
+		probe_called(&l->probe, false, clock_ms());
+}
+
+static void
+take_verdict(struct listener *l)
+{
+	bool is_deaf = l->probe.is_deaf;
+
+	atomic_store(&l->is_poll_only, is_deaf);
+	metrics_set(l->metrics, METRIC_LISTENER_POLL_ONLY, is_deaf);
+	l->reader.reread_ms = is_deaf ? REREAD_POLL_ONLY_MS : REREAD_MS;
+	watches_mark_all_due(&l->watches);
+	if (is_deaf)
+		log_warn("notifications do not arrive, probably there is a pooler in transaction"
+			 " mode: polling every second; let `database` name the server itself, or a"
+			 " pool in session mode: waited_ms=%d",
+		    PROBE_HEAR_MS);
+	else
+		log_info("notifications arrive again: no more polling alone");
+}
+
+/* To be called when all that had come by `now_ms` was heard. */
+static void
+look_after_probe(struct listener *l, int64_t now_ms)
+{
+	switch (caller_look(l->caller)) {
+	case CALLER_IDLE:
+	case CALLER_BUSY: break;
+	case CALLER_DONE: probe_called(&l->probe, true, clock_ms()); break;
+	case CALLER_FAILED: probe_called(&l->probe, false, clock_ms()); break;
+	}
+	if (probe_judge(&l->probe, now_ms))
+		take_verdict(l);
+	if (probe_is_due(&l->probe, now_ms))
+		start_probe(l);
+}
+
+/* --- work --- */
+
+/* Does what can be done with the database now, not too much of anything.  False: the connection was
+ * lost. */
 static bool
 work(struct listener *l)
 {
+	struct watches *ws = &l->watches;
 	int64_t now = clock_ms();
 
 	if (!ear_hear(&l->ear))
 		return false;
-	if (l->must_compare || now >= l->next_poll_ms) {
+	look_after_probe(l, now);
+	if (ws->must_compare || now >= l->next_poll_ms) {
 		l->next_poll_ms = now + POLL_MS;
-		if (!reader_streams(&l->reader, false))
+		if (!reader_compare(&l->reader))
 			return false;
-		l->must_compare = false;
-	} else if (l->watches.has_unknown && !reader_streams(&l->reader, true)) {
+		ws->must_compare = false;
+		ws->has_due = true; /* worth a look */
+	}
+	/* Before events: one whose numbers start anew is told so first. */
+	if (ws->has_unknown && !reader_unknown(&l->reader))
 		return false;
-	}
-	while (l->watches.n_dirty > 0 && !atomic_load(&l->is_stopping)) {
-		if (!reader_events(&l->reader))
-			return false;
-		l->sink->flush(l->sink->arg);
-		if (!ear_hear(&l->ear))
-			return false;
-	}
+	if (ws->n_dirty > 0 && !reader_events(&l->reader))
+		return false;
+	if (ws->has_due && !reader_reread(&l->reader))
+		return false;
 	return reader_alive(&l->reader);
+}
+
+static bool
+has_more_to_do(const struct listener *l)
+{
+	const struct watches *ws = &l->watches;
+
+	return ws->n_dirty > 0 || ws->has_due || ws->has_unknown || ws->must_compare;
 }
 
 static void
@@ -195,7 +279,7 @@ wait_for_something(struct listener *l)
 	};
 	uint64_t count;
 
-	if (wait_ms < 0)
+	if (wait_ms < 0 || (raw != NULL && has_more_to_do(l)))
 		wait_ms = 0;
 	if (wait_ms > POLL_MS)
 		wait_ms = POLL_MS;
@@ -213,11 +297,11 @@ run(void *arg)
 	while (!atomic_load(&l->is_stopping)) {
 		take_wishes(l);
 		if (connect_again(l)) {
-			if (work(l)) {
+			if (!work(l)) {
+				lost(l);
+			} else if (l->watches.n_dirty == 0) {
 				atomic_store(&l->is_ready, true);
 				metrics_set(l->metrics, METRIC_LISTENER_UP, 1);
-			} else {
-				lost(l);
 			}
 		}
 		l->sink->flush(l->sink->arg);
@@ -257,9 +341,13 @@ listener_new(const struct listener_options *options, const struct listener_sink 
 	watches_init(&l->watches);
 	pthread_mutex_init(&l->wishes_lock, NULL);
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	l->ear = (struct ear){options, &l->reader};
-	if (reader_init(&l->reader, options, sink, &l->watches, metrics) && l->wake_fd >= 0)
+	l->ear = (struct ear){options, &l->reader, &l->probe};
+	l->caller = caller_new(options->conninfo);
+	if (reader_init(&l->reader, options, sink, &l->watches, metrics) && l->wake_fd >= 0 &&
+	    l->caller != NULL) {
+		l->reader.reread_ms = REREAD_MS;
 		return l;
+	}
 	listener_free(l);
 	return NULL;
 }
@@ -269,6 +357,7 @@ listener_free(struct listener *l)
 {
 	if (l == NULL)
 		return;
+	caller_free(l->caller);
 	reader_fini(&l->reader);
 	watches_fini(&l->watches);
 	free(l->wishes.ids);

@@ -3,11 +3,14 @@
  *
  * It watches the merchants that have terminals here.  A notification only wakes it: what it passes
  * on are rows, `seq > last` of a merchant, in order, each once.  Streams are compared once a second
- * besides, so that a bell that was lost, or never rung, costs a second and nothing else. */
+ * besides, so that a bell that was lost, or never rung, costs a second and nothing else; and after
+ * each reconnect and every 30 s it reads what nobody has acked yet and whose tokens hold, so that
+ * an ack or a revocation that was not heard costs that much. */
 #ifndef NOTIFIER_LISTENER_H
 #define NOTIFIER_LISTENER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "notifier/item.h"
@@ -22,6 +25,9 @@ struct listener_sink {
 	void (*stream)(void *arg, int64_t merchant, const char *epoch, int64_t top);
 	void (*item)(void *arg, struct item *it);
 	void (*item_to_all)(void *arg, struct item *it);
+	/* The ids of the merchant's terminals whose tokens hold: after a revocation, and whenever
+	 * that is read anew, of merchants that have any.  NULL: nobody asks. */
+	void (*terminals)(void *arg, int64_t merchant, const int64_t *ids, size_t n);
 	/* Nothing more for now: what was passed on should go out. */
 	void (*flush)(void *arg);
 };
@@ -50,5 +56,8 @@ void listener_unwatch(struct listener *l, int64_t merchant);
 /* Any thread: true while listening, caught up with all that is watched, and heard from within the
  * last few seconds. */
 bool listener_is_ready(const struct listener *l);
+
+/* Any thread: true while notifications do not arrive, so that all waits for the poll. */
+bool listener_is_poll_only(const struct listener *l);
 
 #endif

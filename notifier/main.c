@@ -194,7 +194,13 @@ set_parts(struct notifier *n)
 	set_access(n);
 	n->listener_options =
 	    (struct listener_options){o->database, o->broadcast, o->plain_escape_html};
-	n->sink = (struct listener_sink){n, sink_stream, sink_item, sink_item_to_all, sink_flush};
+	n->sink = (struct listener_sink){
+	    .arg = n,
+	    .stream = sink_stream,
+	    .item = sink_item,
+	    .item_to_all = sink_item_to_all,
+	    .flush = sink_flush,
+	};
 	n->carrier_options = (struct carrier_options){
 	    .n_loops = (int)o->carrier_loops,
 	    .heartbeat_s = (int)o->heartbeat_s,

@@ -15,8 +15,8 @@ enum {
 	LIVENESS_MS = 10000,  /* the session is tried that often when nothing else is asked of it */
 	QUERY_MS = 5000,      /* no answer within: the connection is given up */
 	MERCHANTS_MAX = 1000, /* of one query */
+	OPENINGS_MAX = 500,   /* merchants of a query that reads what is open */
 	EVENTS_PER_MERCHANT = 1000,
-	ACKED_MAX = 1000, /* rows of one answer */
 };
 
 static const char session_sql[] =
@@ -35,12 +35,33 @@ static const struct pgconn_statement statements[] = {
 	       "  where o.merchant_id = w.merchant_id and o.seq > w.last"
 	       "  order by o.seq limit $3::bigint) e"
 	       " limit $4::bigint"},
-    {"acked",
-	"select e.seq, e.acked_by from orderbell.order_event e where e.merchant_id = $1::bigint"
-	" and e.acked_at is not null and (e.seq = any($2::bigint[]) or ($2::bigint[] = '{}'"
-	" and e.acked_at > clock_timestamp() - interval '10 seconds'))"
-	" order by e.acked_by, e.seq limit 1000"},
+    /* The same as "streams", with what is open and whose tokens hold: null where no terminal has
+       one. */
+    {"openings",
+	"select s.merchant_id, s.epoch || '-' || t.timeline, s.seq,"
+	" array_to_string(array(select o.seq from orderbell.order_event o"
+	"  where o.merchant_id = s.merchant_id and o.acked_at is null and o.seq is not null"
+	"  order by o.seq limit $2::bigint), ' '),"
+	" k.ids from orderbell.stream s"
+	" cross join (select orderbell.timeline() as timeline offset 0) t"
+	" left join (select k.merchant_id, coalesce(string_agg(k.id::text, ' ')"
+	"   filter (where k.revoked_at is null), '') as ids from orderbell.terminal k"
+	"  where k.merchant_id = any($1::bigint[]) group by k.merchant_id) k"
+	"  on k.merchant_id = s.merchant_id"
+	" where s.merchant_id = any($1::bigint[])"},
+    /* Of events that are said to be acked those that are.  If $3, they are known to have been
+       there: then one that is not there any more counts as well. */
+    {"acked", "select w.merchant_id, w.seq,"
+	      " case when e.id is null then 'deleted' else coalesce(e.acked_by, '') end as by"
+	      " from unnest($1::bigint[], $2::bigint[]) as w(merchant_id, seq)"
+	      " left join orderbell.order_event e"
+	      "  on e.merchant_id = w.merchant_id and e.seq = w.seq"
+	      " where e.acked_at is not null or (e.id is null and $3::boolean)"
+	      " order by w.merchant_id, by, w.seq"},
     {"alive", "select 1"}, {NULL, NULL}};
+
+/* Of "streams", and of "openings" all. */
+enum { COLUMN_MERCHANT, COLUMN_EPOCH, COLUMN_TOP, COLUMN_OPEN, COLUMN_TERMINALS };
 
 /* Runs a statement that gives rows.  NULL when it did not: then the connection is given up. */
 static PGresult *
@@ -61,30 +82,256 @@ ask(struct reader *r, const char *statement, int n, const char *const *params)
 
 /* --- streams --- */
 
-/* Takes in where a stream stands. */
-static void
-take_stream(struct reader *r, struct watch *w, const char *epoch, int64_t top)
+static bool
+is_other(const struct watch *w, const char *epoch, int64_t top)
 {
-	bool is_other = w->is_known && (strcmp(w->epoch, epoch) != 0 || top < w->last);
+	return w->is_known && (strcmp(w->epoch, epoch) != 0 || top < w->last);
+}
 
-	if (is_other) {
-		log_warn("stream starts anew: merchant=%" PRId64 " epoch=%s top=%" PRId64
-			 " old_epoch=%s old_top=%" PRId64,
-		    w->merchant, epoch, top, w->epoch, w->last);
-		metrics_add(r->metrics, METRIC_EPOCHS, 1);
-	}
-	if (!w->is_known || is_other) {
-		snprintf(w->epoch, sizeof w->epoch, "%s", epoch);
-		/* A stream that was made while it was watched is heard from its first event on. */
-		w->last = w->has_no_stream ? 0 : top;
-		w->is_known = true;
-	}
-	if (w->was_asked || is_other || w->has_no_stream)
-		r->sink->stream(r->sink->arg, w->merchant, w->epoch, w->last);
+/* The numbers of a stream mean something else than they did: it is read as if for the first time,
+ * with what is open. */
+static void
+start_anew(struct reader *r, struct watch *w, const char *epoch, int64_t top)
+{
+	log_warn("stream starts anew: merchant=%" PRId64 " epoch=%s top=%" PRId64
+		 " old_epoch=%s old_top=%" PRId64,
+	    w->merchant, epoch, top, w->epoch, w->last);
+	metrics_add(r->metrics, METRIC_EPOCHS, 1);
+	w->is_known = false;
+	w->was_asked = true;
+	r->watches->has_unknown = true;
+}
+
+/* Now it is known where a stream stands (and what is open there).  What was passed on of it already
+ * is not again; of one that was made while it was watched, all is. */
+static void
+become_known(struct reader *r, struct watch *w, const char *epoch, int64_t top)
+{
+	snprintf(w->epoch, sizeof w->epoch, "%s", epoch);
+	if (top < w->last)
+		w->last = top;
+	w->is_known = true;
 	w->was_asked = false;
 	w->has_no_stream = false;
+	r->sink->stream(r->sink->arg, w->merchant, w->epoch, w->last);
+}
+
+/* Takes in where a stream stands. */
+static void
+take_stream(struct reader *r, const PGresult *res, int row)
+{
+	struct watch *w = watches_get(r->watches, row_int(res, row, COLUMN_MERCHANT));
+	const char *epoch = PQgetvalue(res, row, COLUMN_EPOCH);
+	int64_t top = row_int(res, row, COLUMN_TOP);
+
+	if (w == NULL)
+		return;
+	if (is_other(w, epoch, top))
+		start_anew(r, w, epoch, top);
+	else if (w->has_no_stream)
+		become_known(r, w, epoch, top); /* nothing was open there */
 	if (top > w->last)
 		watches_mark_dirty(r->watches, w);
+}
+
+bool
+reader_compare(struct reader *r)
+{
+	char text[PGARRAY_ROOM(MERCHANTS_MAX)];
+	size_t at = 0;
+
+	for (struct watch *w = watches_next(r->watches, &at); w != NULL;) {
+		struct pgarray ids;
+		const char *params[1];
+		PGresult *res;
+		int n = 0;
+
+		pgarray_start(&ids, text, sizeof text);
+		for (; w != NULL && n < MERCHANTS_MAX; w = watches_next(r->watches, &at)) {
+			if (!w->is_known && !w->has_no_stream)
+				continue;
+			pgarray_add(&ids, w->merchant);
+			n++;
+		}
+		if (n == 0)
+			break;
+		params[0] = pgarray_end(&ids);
+		res = ask(r, "streams", 1, params);
+		if (res == NULL)
+			return false;
+		for (int row = 0; row < PQntuples(res); row++)
+			take_stream(r, res, row);
+		PQclear(res);
+	}
+	return true;
+}
+
+/* --- what is open --- */
+
+/* Tells the terminals that some events of a merchant, rows in a row, were acked by somebody. */
+static void
+pass_on_acked(struct reader *r, const PGresult *res, int row, int n)
+{
+	int64_t merchant = row_int(res, row, 0), seqs[READER_ACKS_MAX];
+	struct watch *w = watches_get(r->watches, merchant);
+
+	for (int i = 0; i < n; i++) {
+		seqs[i] = row_int(res, row + i, 1);
+		if (w != NULL)
+			openset_remove(&w->open, seqs[i]);
+	}
+	reader_pass_on(r, item_new_acked(merchant, seqs, (size_t)n, PQgetvalue(res, row, 2)));
+	metrics_add(r->metrics, METRIC_ACKED, n);
+}
+
+/* Looks up what was noted; `were_open`: those were known to be un-acked events. */
+static bool
+look_up(struct reader *r, bool were_open)
+{
+	struct reader_acks *a = &r->acks;
+	const char *params[] = {NULL, NULL, were_open ? "t" : "f"};
+	PGresult *res;
+
+	if (a->n == 0)
+		return true;
+	params[0] = pgarray_end(&a->merchants);
+	params[1] = pgarray_end(&a->seqs);
+	a->n = 0;
+	res = ask(r, "acked", 3, params);
+	if (res == NULL)
+		return false; /* after the reconnect all that is open is read anew */
+	if (were_open)
+		metrics_add(r->metrics, METRIC_ACKS_UNHEARD, PQntuples(res));
+	/* An item for each merchant and `by`: the rows are ordered by them. */
+	for (int row = 0, n; row < PQntuples(res); row += n) {
+		for (n = 1; row + n < PQntuples(res); n++) {
+			if (strcmp(PQgetvalue(res, row, 0), PQgetvalue(res, row + n, 0)) != 0 ||
+			    strcmp(PQgetvalue(res, row, 2), PQgetvalue(res, row + n, 2)) != 0)
+				break;
+		}
+		pass_on_acked(r, res, row, n);
+	}
+	PQclear(res);
+	return true;
+}
+
+static bool
+note(struct reader *r, int64_t merchant, int64_t seq, bool were_open)
+{
+	struct reader_acks *a = &r->acks;
+
+	if (a->n == 0) {
+		pgarray_start(&a->merchants, a->merchants_text, sizeof a->merchants_text);
+		pgarray_start(&a->seqs, a->seqs_text, sizeof a->seqs_text);
+	}
+	pgarray_add(&a->merchants, merchant);
+	pgarray_add(&a->seqs, seq);
+	return ++a->n < READER_ACKS_MAX || look_up(r, were_open);
+}
+
+bool
+reader_note_ack(struct reader *r, int64_t merchant, int64_t seq)
+{
+	return note(r, merchant, seq, false);
+}
+
+bool
+reader_look_up_acks(struct reader *r)
+{
+	return look_up(r, false);
+}
+
+/* Of what terminals hold for un-acked, that which is not any more, is told.  What is known stays as
+ * it is until then: if the connection is lost meanwhile, nothing is forgotten. */
+static bool
+tell_gone(struct reader *r, const PGresult *res)
+{
+	int64_t gone[OPENSET_MAX];
+
+	for (int row = 0; row < PQntuples(res); row++) {
+		const struct watch *w = watches_get(r->watches, row_int(res, row, COLUMN_MERCHANT));
+		size_t n;
+
+		if (w == NULL || !w->is_known ||
+		    is_other(w, PQgetvalue(res, row, COLUMN_EPOCH), row_int(res, row, COLUMN_TOP)))
+			continue;
+		opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
+		n = openset_gone(&w->open, &r->now, gone);
+		for (size_t i = 0; i < n; i++) {
+			if (!note(r, w->merchant, gone[i], true))
+				return false;
+		}
+	}
+	return look_up(r, true);
+}
+
+/* Reads "3 4 9" into r->ids; gives how many. */
+static size_t
+read_ids(struct reader *r, const char *text)
+{
+	size_t n = 0;
+	char *end;
+
+	for (int64_t id; (id = strtoll(text, &end, 10)) > 0 && end != text; text = end) {
+		if (n == r->ids_room) {
+			r->ids_room = n == 0 ? 16 : n * 2;
+			r->ids = realloc(r->ids, r->ids_room * sizeof *r->ids);
+			if (r->ids == NULL)
+				abort(); /* one that is left out would be taken for revoked */
+		}
+		r->ids[n++] = id;
+	}
+	return n;
+}
+
+static void
+tell_terminals(struct reader *r, struct watch *w, const PGresult *res, int row)
+{
+	bool has_terminals = !PQgetisnull(res, row, COLUMN_TERMINALS);
+	size_t n = read_ids(r, PQgetvalue(res, row, COLUMN_TERMINALS));
+
+	if (r->sink->terminals != NULL && (has_terminals || w->has_terminals))
+		r->sink->terminals(r->sink->arg, w->merchant, r->ids, n);
+	w->has_terminals = has_terminals;
+}
+
+static void
+take_opening(struct reader *r, const PGresult *res, int row)
+{
+	struct watch *w = watches_get(r->watches, row_int(res, row, COLUMN_MERCHANT));
+	const char *epoch = PQgetvalue(res, row, COLUMN_EPOCH);
+	int64_t top = row_int(res, row, COLUMN_TOP);
+
+	if (w == NULL)
+		return;
+	if (is_other(w, epoch, top))
+		start_anew(r, w, epoch, top);
+	opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
+	openset_set(&w->open, &r->now);
+	if (!w->is_known)
+		become_known(r, w, epoch, top);
+	tell_terminals(r, w, res, row);
+	if (top > w->last)
+		watches_mark_dirty(r->watches, w);
+}
+
+static bool
+read_openings(struct reader *r, struct pgarray *merchants)
+{
+	char most[12];
+	const char *params[] = {pgarray_end(merchants), most};
+	PGresult *res;
+	bool ok;
+
+	snprintf(most, sizeof most, "%d", OPENSET_MAX + 1); /* one more says: and more */
+	res = ask(r, "openings", 2, params);
+	if (res == NULL)
+		return false;
+	ok = tell_gone(r, res);
+	for (int row = 0; ok && row < PQntuples(res); row++)
+		take_opening(r, res, row);
+	PQclear(res);
+	return ok;
 }
 
 /* A merchant without a stream row (nobody made it yet): its stream is empty and has no name.  It is
@@ -100,47 +347,76 @@ answer_the_unknown(struct reader *r)
 		if (w->was_asked) {
 			w->was_asked = false;
 			w->has_no_stream = true;
+			w->last = 0;
+			openset_fini(&w->open);
 			r->sink->stream(r->sink->arg, w->merchant, "none", 0);
 		}
 	}
 }
 
-bool
-reader_streams(struct reader *r, bool only_unknown)
+static bool
+is_unknown(const struct watch *w, int64_t now_ms)
 {
-	char text[PGARRAY_ROOM(MERCHANTS_MAX)];
+	(void)now_ms;
+	return !w->is_known && !w->has_no_stream;
+}
+
+static bool
+is_due(const struct watch *w, int64_t now_ms)
+{
+	return w->is_known && now_ms >= w->reread_at_ms;
+}
+
+/* Takes the next of such watches, from *at on, as many as one query may be about; gives how many.
+ */
+static int
+take_some(struct reader *r, bool (*is_one)(const struct watch *w, int64_t now_ms), size_t *at,
+    struct pgarray *merchants)
+{
+	int64_t now_ms = clock_ms();
+	struct watch *w;
+	int n = 0;
+
+	while (n < OPENINGS_MAX && (w = watches_next(r->watches, at)) != NULL) {
+		if (!is_one(w, now_ms))
+			continue;
+		w->reread_at_ms = now_ms + r->reread_ms;
+		pgarray_add(merchants, w->merchant);
+		n++;
+	}
+	return n;
+}
+
+bool
+reader_unknown(struct reader *r)
+{
+	char text[PGARRAY_ROOM(OPENINGS_MAX)];
+	struct pgarray merchants;
 	size_t at = 0;
 
-	for (struct watch *w = watches_next(r->watches, &at); w != NULL;) {
-		struct pgarray ids;
-		const char *params[1];
-		PGresult *res;
-		int n = 0;
-
-		pgarray_start(&ids, text, sizeof text);
-		for (; w != NULL && n < MERCHANTS_MAX; w = watches_next(r->watches, &at)) {
-			if (only_unknown && w->is_known)
-				continue;
-			pgarray_add(&ids, w->merchant);
-			n++;
-		}
-		if (n == 0)
+	for (;;) {
+		pgarray_start(&merchants, text, sizeof text);
+		if (take_some(r, is_unknown, &at, &merchants) == 0)
 			break;
-		params[0] = pgarray_end(&ids);
-		res = ask(r, "streams", 1, params);
-		if (res == NULL)
+		if (!read_openings(r, &merchants))
 			return false;
-		for (int row = 0; row < PQntuples(res); row++) {
-			struct watch *found = watches_get(r->watches, row_int(res, row, 0));
-
-			if (found != NULL)
-				take_stream(
-				    r, found, PQgetvalue(res, row, 1), row_int(res, row, 2));
-		}
-		PQclear(res);
 	}
 	answer_the_unknown(r);
 	return true;
+}
+
+bool
+reader_reread(struct reader *r)
+{
+	char text[PGARRAY_ROOM(OPENINGS_MAX)];
+	struct pgarray merchants;
+	size_t at = 0;
+	int n;
+
+	pgarray_start(&merchants, text, sizeof text);
+	n = take_some(r, is_due, &at, &merchants);
+	r->watches->has_due = n == OPENINGS_MAX;
+	return n == 0 || read_openings(r, &merchants);
 }
 
 /* --- events --- */
@@ -164,6 +440,8 @@ take_event(struct reader *r, struct watch *w, const PGresult *res, int row)
 	struct item *it = event_row_item(res, row, 1, &owner);
 
 	w->last = row_int(res, row, 1);
+	/* Also one that is acked already: a terminal may have read it before it was. */
+	openset_add(&w->open, w->last);
 	metrics_add(r->metrics, METRIC_EVENTS, 1);
 	reader_pass_on(r, it);
 }
@@ -183,6 +461,8 @@ reader_events(struct reader *r)
 	pgarray_start(&ids, ids_text, sizeof ids_text);
 	pgarray_start(&lasts, lasts_text, sizeof lasts_text);
 	for (size_t i = 0; i < n; i++) {
+		if (!asked[i]->is_known)
+			continue; /* its stream is gone */
 		pgarray_add(&ids, asked[i]->merchant);
 		pgarray_add(&lasts, asked[i]->last);
 	}
@@ -201,44 +481,6 @@ reader_events(struct reader *r)
 	is_full = PQntuples(res) >= EVENTS_PER_MERCHANT;
 	for (size_t i = 0; is_full && i < n; i++)
 		watches_mark_dirty(r->watches, asked[i]);
-	PQclear(res);
-	return true;
-}
-
-/* --- acks --- */
-
-/* Tells the terminals, an item for each `by`: the rows are ordered by it. */
-static void
-pass_on_acked(struct reader *r, int64_t merchant, const PGresult *res)
-{
-	int64_t seqs[ACKED_MAX];
-	size_t n = 0;
-
-	for (int row = 0; row < PQntuples(res); row++) {
-		const char *by = PQgetvalue(res, row, 1);
-
-		seqs[n++] = row_int(res, row, 0);
-		if (n < ACKED_MAX && row + 1 < PQntuples(res) &&
-		    strcmp(by, PQgetvalue(res, row + 1, 1)) == 0)
-			continue;
-		reader_pass_on(r, item_new_acked(merchant, seqs, n, by));
-		metrics_add(r->metrics, METRIC_ACKED, (int64_t)n);
-		n = 0;
-	}
-}
-
-bool
-reader_acked(struct reader *r, int64_t merchant, const char *seqs)
-{
-	char id[24];
-	const char *params[2] = {id, seqs};
-	PGresult *res;
-
-	snprintf(id, sizeof id, "%" PRId64, merchant);
-	res = ask(r, "acked", 2, params);
-	if (res == NULL)
-		return false;
-	pass_on_acked(r, merchant, res);
 	PQclear(res);
 	return true;
 }
@@ -268,11 +510,15 @@ reader_init(struct reader *r, const struct listener_options *options,
 	    .plain_escape_html = options->plain_escape_html,
 	};
 	r->db = pgconn_new(options->conninfo, "orderbell-notifier", session_sql, statements);
-	return r->db != NULL;
+	if (r->db == NULL)
+		return false;
+	pgconn_keep_notifications(r->db);
+	return true;
 }
 
 void
 reader_fini(struct reader *r)
 {
 	pgconn_free(r->db);
+	free(r->ids);
 }

@@ -7,8 +7,19 @@
 #include <stdint.h>
 
 #include "notifier/listener.h"
+#include "notifier/pgarray.h"
 #include "notifier/watches.h"
 #include "shared/pgconn.h"
+
+enum { READER_ACKS_MAX = 1000 }; /* looked up at once */
+
+/* Events that may have been acked, to be looked up. */
+struct reader_acks {
+	struct pgarray merchants, seqs;
+	size_t n;
+	char merchants_text[PGARRAY_ROOM(READER_ACKS_MAX)],
+	    seqs_text[PGARRAY_ROOM(READER_ACKS_MAX)];
+};
 
 struct reader {
 	const struct listener_sink *sink;
@@ -17,6 +28,11 @@ struct reader {
 	struct pgconn *db;
 	bool plain_escape_html;
 	int64_t next_alive_ms;
+	int64_t reread_ms; /* how often what is open is read */
+	struct reader_acks acks;
+	struct opening now; /* of one merchant, while it is looked at */
+	int64_t *ids;       /* the same: terminals */
+	size_t ids_room;
 };
 
 /* All is borrowed, `options` too.  False: out of memory. */
@@ -27,15 +43,23 @@ void reader_fini(struct reader *r); /* also after a reader_init() that failed */
 /* All that ask the database give false when the connection was lost: what they were about is to be
  * read anew after the reconnect. */
 
-/* Where the streams stand, of all watches or of those that are not known yet. */
-bool reader_streams(struct reader *r, bool only_unknown);
+/* Where the streams stand. */
+bool reader_compare(struct reader *r);
+
+/* Those of the watches that are not known yet, with what is open there. */
+bool reader_unknown(struct reader *r);
+
+/* What is open, and whose tokens hold, of some watches whose time has come.  What was acked unheard
+ * is told. */
+bool reader_reread(struct reader *r);
 
 /* The next events of the first merchants of the dirty list. */
 bool reader_events(struct reader *r);
 
-/* Of the seqs that somebody says were acked, those that are.  Without seqs: the latest.  `seqs` is
- * a PostgreSQL array. */
-bool reader_acked(struct reader *r, int64_t merchant, const char *seqs);
+/* Somebody says that an event was acked: it is looked up soon, at the latest by
+ * reader_look_up_acks(). */
+bool reader_note_ack(struct reader *r, int64_t merchant, int64_t seq);
+bool reader_look_up_acks(struct reader *r);
 
 /* Tries the connection where nothing else was asked of it for long. */
 bool reader_alive(struct reader *r);

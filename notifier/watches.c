@@ -16,8 +16,10 @@ watches_fini(struct watches *ws)
 	size_t at = 0;
 	struct watch *w;
 
-	while ((w = watches_next(ws, &at)) != NULL)
+	while ((w = watches_next(ws, &at)) != NULL) {
+		openset_fini(&w->open);
 		free(w);
+	}
 	idmap_fini(&ws->by_merchant);
 	free(ws->dirty);
 }
@@ -51,6 +53,7 @@ watches_start(struct watches *ws, int64_t merchant)
 		if (w == NULL || !idmap_put(&ws->by_merchant, merchant, w))
 			abort();
 		w->merchant = merchant;
+		w->last = INT64_MAX;
 	}
 	if (watches_count(ws) > ws->dirty_room) {
 		ws->dirty_room = watches_count(ws) * 2;
@@ -80,7 +83,25 @@ watches_end(struct watches *ws, int64_t merchant)
 		}
 	}
 	idmap_remove(&ws->by_merchant, merchant);
+	openset_fini(&w->open);
 	free(w);
+}
+
+void
+watches_mark_due(struct watches *ws, struct watch *w)
+{
+	w->reread_at_ms = 0;
+	ws->has_due = true;
+}
+
+void
+watches_mark_all_due(struct watches *ws)
+{
+	size_t at = 0;
+	struct watch *w;
+
+	while ((w = watches_next(ws, &at)) != NULL)
+		watches_mark_due(ws, w);
 }
 
 void

@@ -9,24 +9,32 @@
 
 #include "notifier/hub.h"
 #include "notifier/idmap.h"
+#include "notifier/openset.h"
 
 /* A merchant that is watched. */
 struct watch {
 	int64_t merchant;
-	int64_t last; /* seq of the last event passed on */
+	int64_t last; /* seq of the last event passed on; INT64_MAX: its stream was never read */
 	char epoch[HUB_EPOCH_MAX + 1];
 	unsigned n_watchers;
-	bool is_known;      /* its stream was read */
-	bool is_dirty;      /* may have events beyond `last`: is in the list of those */
-	bool was_asked;     /* somebody waits to hear where the stream stands */
-	bool has_no_stream; /* there was no row for it when it was read last */
+	bool is_known;        /* its stream was read, and what is open there */
+	bool is_dirty;        /* may have events beyond `last`: is in the list of those */
+	bool was_asked;       /* somebody waits to hear where the stream stands */
+	bool has_no_stream;   /* there was no row for it when it was read last */
+	bool has_terminals;   /* has, or had when that was read last, terminals with tokens of their
+	                         own */
+	int64_t reread_at_ms; /* when to read next what is open, and whose tokens hold */
+	struct openset open;
 };
 
 struct watches {
 	struct idmap by_merchant;
 	struct watch **dirty; /* room for all watches */
 	size_t n_dirty, dirty_room;
-	bool has_unknown; /* there may be some that are not known yet */
+	/* What there may be to read: */
+	bool has_unknown;  /* of some that are not known yet */
+	bool has_due;      /* what is open, of some whose time has come */
+	bool must_compare; /* of any: where all streams stand is to be compared now */
 };
 
 void watches_init(struct watches *ws);
@@ -41,6 +49,10 @@ size_t watches_count(const struct watches *ws);
 
 /* Walks: start with *at = 0; NULL at the end.  Nothing may start or end meanwhile. */
 struct watch *watches_next(const struct watches *ws, size_t *at);
+
+/* What is open there is to be read now. */
+void watches_mark_due(struct watches *ws, struct watch *w);
+void watches_mark_all_due(struct watches *ws);
 
 /* A known watch may have events beyond its last one. */
 void watches_mark_dirty(struct watches *ws, struct watch *w);
