@@ -110,13 +110,15 @@ def forged_tokens(secret, claims):
 
 
 class Stack:
-    """One running stack.  env: what tests/stack wrote.  It ends with the `with` block."""
+    """One running stack.  env: what tests/stack wrote.  It ends with the `with` block.
+    postgres_port: for what must be known before PostgreSQL runs, a pooler's for instance."""
 
-    def __init__(self, host="lighttpd", auth="none", notifiers=1, settings=()):
+    def __init__(self, host="lighttpd", auth="none", notifiers=1, settings=(), postgres_port=None):
         self.host = host
         self.auth = auth
         self.notifiers = notifiers
         self.settings = settings
+        self.postgres_port = postgres_port
         self.folder = None
         self.env = {}
 
@@ -132,6 +134,8 @@ class Stack:
         self.folder = tempfile.mkdtemp(prefix="orderbell-test.")
         argv = ["up", self.folder, "--host", self.host, "--auth", self.auth,
                 "--notifiers", str(self.notifiers)]
+        if self.postgres_port is not None:
+            argv += ["--postgres-port", str(self.postgres_port)]
         for pair in self.settings:
             argv += ["--set", pair]
         try:
@@ -278,6 +282,11 @@ class Stack:
                        {"authentication": self.user_token(order.user)})
 
     # --- what the notifier says of itself ---
+
+    def part_log(self, part):
+        """All that a part ("notifier-1", "web", ...) has logged."""
+        with open(os.path.join(self.folder, "log", f"{part}.log"), encoding="utf-8") as f:
+            return f.read()
 
     def metric(self, name):
         """A metric of the first notifier, 0 when it has never been counted."""
