@@ -1,0 +1,235 @@
+"""What the listener makes of notifications that lie, or that never come."""
+
+import time
+import unittest
+
+from clients import PythonTerminal
+from processes import until
+from spy import Spy
+from stack import Stack
+
+REREAD_S = 30
+SLACK_S = 5
+
+
+class Listener(unittest.TestCase):
+    """order_control and what is read behind it"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack().up()
+        cls.addClassCleanup(cls.stack.down)
+
+    def setUp(self):
+        self.merchant = int(self.stack.psql(
+            "insert into merchant (name) values ('listened to') returning id"))
+
+    def spy(self):
+        spy = Spy(f"host=127.0.0.1 port={self.stack.env['PGPORT']} user=notifier dbname=orderbell")
+        self.addCleanup(spy.__exit__)
+        return spy
+
+    def watching(self):
+        spy = self.spy()
+        spy.watch(self.merchant)
+        return spy
+
+    def ring(self, n=1):
+        """Makes n events; gives their seqs."""
+        self.stack.psql(f"select orderbell.notify({self.merchant}, 1, 'x') "
+                        f"from generate_series(1, {n})")
+        top = int(self.stack.psql(f"select seq from stream where merchant_id = {self.merchant}"))
+        return list(range(top - n + 1, top + 1))
+
+    def ack_silently(self, seqs, by, more_sql=""):
+        """As if the notification had been lost."""
+        self.stack.psql(f"update order_event set acked_at = clock_timestamp(), acked_by = '{by}' "
+                        f"where merchant_id = {self.merchant} "
+                        f"and seq = any('{{{','.join(map(str, seqs))}}}'); {more_sql}")
+
+    def ack(self, seqs, by):
+        self.stack.psql(f"select orderbell.ack({self.merchant}, "
+                        f"'{{{','.join(map(str, seqs))}}}', '{by}')")
+
+    def control(self, payload):
+        self.stack.psql(f"notify order_control, '{payload}'")
+
+    def terminate_notifiers(self, and_then=""):
+        self.stack.psql("select pg_terminate_backend(pid) from pg_stat_activity "
+                        f"where usename = 'notifier'; {and_then}")
+
+    def test_what_nobody_tells_of_is_told_within_30_s_and_once(self):
+        old = self.ring(4)  # they were there before the listener, the others come while it listens
+        terminals = self.add_terminals(2)
+        spy = self.watching()
+        seqs = old + self.ring(3)
+        spy.wait_for(lambda call: call.get("message", {}).get("seq") == seqs[-1], "the last")
+        self.ack([seqs[0]], "heard")
+        spy.wait_acked(seqs[0], merchant=self.merchant)
+        started = time.monotonic()
+        self.ack_silently(seqs[1:3], "lost-1")
+        self.ack_silently(seqs[4:6], "lost-2")
+        self.stack.psql(f"delete from order_event where merchant_id = {self.merchant} "
+                        f"and seq = {seqs[3]}")
+        self.stack.psql(f"update terminal set revoked_at = now() where id = {terminals[0]}")
+        spy.wait_acked(seqs[5], REREAD_S + SLACK_S, self.merchant)
+        self.expect_terminals(spy, terminals[1:])
+        self.assertLess(time.monotonic() - started, REREAD_S + SLACK_S)
+        expected = {"heard": [seqs[0]], "lost-1": seqs[1:3], "lost-2": seqs[4:6],
+                    "deleted": [seqs[3]]}
+        self.assertEqual(spy.acked(self.merchant), expected)
+        # Nor is it told a second time, when the notification comes late or all is read anew.
+        self.control(f'{{"acked":{seqs},"merchant":{self.merchant},"by":"late"}}')
+        self.terminate_notifiers()
+        spy.wait_log("will reconnect")
+        last = self.ring()
+        self.ack(last, "last")
+        spy.wait_acked(last[0], merchant=self.merchant)
+        self.assertEqual(spy.acked(self.merchant), {**expected, "last": last})
+
+    def test_an_ack_made_while_it_is_disconnected_is_told_after_the_reconnect(self):
+        seqs = self.ring(2)
+        terminal = PythonTerminal(self.stack.ws_url("till-2", merchant=self.merchant), v1=True)
+        self.addCleanup(terminal.close)
+        terminal.wait_until_live()
+        spy = self.watching()
+        self.terminate_notifiers(
+            f"update orderbell.order_event set acked_at = now(), acked_by = 'meanwhile' "
+            f"where merchant_id = {self.merchant} and seq = {seqs[0]}")
+        spy.wait_acked(seqs[0], 5, self.merchant)
+        self.assertEqual(terminal.wait_for(lambda m: "acked" in m, "acked", 5),
+                         {"acked": [seqs[0]], "by": "meanwhile"})
+        self.assertEqual(spy.acked(self.merchant), {"meanwhile": [seqs[0]]})
+
+    def test_more_than_are_known_are_told_in_the_end(self):
+        seqs = self.ring(1500)
+        spy = self.watching()
+        self.ack_silently(seqs[:1200], "many")
+        self.control(f'{{"acked":[],"merchant":{self.merchant}}}')
+        spy.wait_acked(seqs[999], merchant=self.merchant)
+        # The higher ones are told of by notifications as ever; of them alone it is not known which
+        # were acked unheard.
+        self.ack([seqs[1300]], "one")
+        spy.wait_acked(seqs[1300], merchant=self.merchant)
+        self.assertEqual(spy.acked(self.merchant), {"many": seqs[:1000], "one": [seqs[1300]]})
+
+    def test_an_ack_that_is_not_true_is_not_told(self):
+        seqs = self.ring(2)
+        spy = self.watching()
+        self.control(f'{{"acked":{seqs + [seqs[1] + 1]},"merchant":{self.merchant},"by":"x"}}')
+        self.control(f'{{"acked":[],"merchant":{self.merchant},"by":"x"}}')
+        later = self.ring()
+        self.ack(later, "y")
+        spy.wait_acked(later[0], merchant=self.merchant)
+        self.assertEqual(spy.acked(self.merchant), {"y": later})
+
+    def test_what_it_does_not_know_is_counted_logged_and_passed_over(self):
+        seqs = self.ring()
+        terminal = PythonTerminal(self.stack.ws_url("till-3", merchant=self.merchant), v1=True)
+        self.addCleanup(terminal.close)
+        terminal.wait_until_live()
+        spy = self.watching()
+        before = self.stack.metric("orderbell_control_unknown_total")
+        self.control('{"replaced":5,"merchant":1}')
+        self.control("nonsense\nwith a second line")
+        self.control('{"probe":"of another notifier"}')
+        self.control('{"acked":[1],"merchant":999999}')
+        self.ack(seqs, "z")
+        terminal.wait_for(lambda m: "acked" in m, "acked")
+        self.assertEqual(self.stack.metric("orderbell_control_unknown_total"), before + 2)
+        spy.wait_log('passed over: payload="nonsense\\x0awith a second line"')
+        self.assertEqual(len(spy.logged("passed over")), 2, spy.log)
+
+    def test_a_new_epoch_by_hand_is_looked_at_at_once(self):
+        self.ring(3)
+        spy = self.watching()
+        took_s = []
+        for _ in range(6):  # the poll alone would find out after half a second on average
+            since = len(spy.calls)
+            started = time.monotonic()
+            self.stack.psql(f"select orderbell.new_epoch({self.merchant})")
+            spy.wait_for(lambda call: call.get("stream") == self.merchant, "stream", since=since)
+            took_s.append(time.monotonic() - started)
+        self.assertLess(max(took_s), 0.4, took_s)
+
+    def test_what_is_open_is_known_before_the_stream_is_told_also_after_a_new_epoch(self):
+        seqs = self.ring(2)
+        spy = self.watching()
+        since = len(spy.calls)
+        self.stack.psql(f"select orderbell.new_epoch({self.merchant})")
+        spy.wait_for(lambda call: call.get("stream") == self.merchant, "stream", since=since)
+        self.ack_silently(seqs, "quiet")
+        self.control(f'{{"acked":{seqs},"merchant":{self.merchant}}}')
+        spy.wait_acked(seqs[1], merchant=self.merchant)
+
+    def test_whose_tokens_hold_is_told_at_the_start_and_with_each_revocation(self):
+        ids = self.add_terminals(3)
+        spy = self.watching()
+        self.expect_terminals(spy, ids)
+        for n in range(3):
+            self.revoke(ids[n])
+            started = time.monotonic()
+            self.expect_terminals(spy, ids[n + 1:])
+            self.assertLess(time.monotonic() - started, 1)
+        # One that was added and revoked since, whose revocation was not heard.
+        since = len(spy.calls)
+        self.terminate_notifiers()
+        self.expect_terminals(spy, [], since)
+
+    def test_merchants_without_tokens_are_not_spoken_of(self):
+        spy = self.watching()
+        self.control(f'{{"revoked":1,"merchant":{self.merchant}}}')
+        last = self.ring()
+        self.ack(last, "last")
+        spy.wait_acked(last[0], merchant=self.merchant)
+        self.assertEqual([call for call in spy.calls if "terminals" in call], [])
+
+    def add_terminals(self, n):
+        """Terminals that have tokens; gives their ids."""
+        return [int(row[0]) for row in self.stack.rows(f"""
+            insert into terminal (merchant_id, name, token_hash)
+            select {self.merchant}, 'till-' || i, sha256(i::text::bytea)
+            from generate_series(1, {n}) i returning id""")]
+
+    def expect_terminals(self, spy, ids, since=0, within_s=10):
+        spy.wait_for(lambda call: call.get("terminals") == self.merchant and
+                     sorted(call["ids"]) == sorted(ids), f"terminals {ids}", within_s, since)
+
+    def revoke(self, terminal_id):
+        self.stack.psql(f"update terminal set revoked_at = now() where id = {terminal_id}; "
+                        f"notify order_control, "
+                        f"'{{\"revoked\":{terminal_id},\"merchant\":{self.merchant}}}'")
+
+    def test_a_merchant_that_is_made_while_it_is_watched_is_heard_from_its_first_event_on(self):
+        spy = self.spy()
+        later = self.merchant + 1000
+        self.assertEqual(spy.watch(later), {"stream": later, "epoch": "none", "top": 0})
+        self.stack.psql(f"""
+            insert into merchant (id, name) overriding system value values ({later}, 'later');
+            select orderbell.notify({later}, 1, 'first')""")
+        spy.wait_for(lambda call: call.get("item") == later, "the first event")
+        self.assertEqual([seq for seq, _ in spy.seqs(later)], [1])
+        self.stack.psql(f"select orderbell.ack({later}, '{{1}}', 'x')")
+        spy.wait_acked(1, merchant=later)
+
+    def test_in_a_stream_of_notifications_new_watches_and_polls_have_their_turn(self):
+        spy = self.watching()
+        self.stack.psql("""
+            select pg_notify('order_events', format('{"merchant":%s}', m.id))
+            from merchant m, generate_series(1, 3000) i""")
+        other = int(self.stack.psql("insert into merchant (name) values ('other') returning id"))
+        self.assertEqual(spy.watch(other)["top"], 0)
+
+    def test_notifications_arrive_so_there_is_no_warning(self):
+        spy = self.watching()
+        self.assertTrue(until(lambda: self.stack.psql(
+            "select count(*) from pg_stat_activity where application_name = 'orderbell-probe'")
+            == "0" and spy.logged("listening"), 10))
+        deadline = time.monotonic() + 4  # the probe's own bounds
+        while time.monotonic() < deadline:
+            self.assertEqual(spy.logged("do not arrive"), [])
+            self.assertEqual(self.stack.metric("orderbell_listener_poll_only"), 0)
+            last = self.ring()
+            spy.wait_for(lambda call, last=last: call.get("message", {}).get("seq") == last[0],
+                         "the event")
+
