@@ -48,7 +48,7 @@ struct listener {
 	pthread_t thread;
 	bool is_running;
 	int wake_fd;
-	atomic_bool is_stopping, is_ready, is_poll_only;
+	atomic_bool is_stopping, is_ready;
 	pthread_mutex_t wishes_lock;
 	struct wishes wishes;
 };
@@ -101,12 +101,6 @@ bool
 listener_is_ready(const struct listener *l)
 {
 	return atomic_load(&l->is_ready);
-}
-
-bool
-listener_is_poll_only(const struct listener *l)
-{
-	return atomic_load(&l->is_poll_only);
 }
 
 /* --- the thread --- */
@@ -200,7 +194,8 @@ take_verdict(struct listener *l)
 {
 	bool is_deaf = l->probe.is_deaf;
 
-	atomic_store(&l->is_poll_only, is_deaf);
+	if (l->sink->mode != NULL)
+		l->sink->mode(l->sink->arg, is_deaf);
 	metrics_set(l->metrics, METRIC_LISTENER_POLL_ONLY, is_deaf);
 	l->reader.reread_ms = is_deaf ? REREAD_POLL_ONLY_MS : REREAD_MS;
 	watches_mark_all_due(&l->watches);

@@ -28,6 +28,9 @@ struct listener_sink {
 	/* The ids of the merchant's terminals whose tokens hold: after a revocation, and whenever
 	 * that is read anew, of merchants that have any.  NULL: nobody asks. */
 	void (*terminals)(void *arg, int64_t merchant, const int64_t *ids, size_t n);
+	/* Notifications do not arrive, so that all waits for the poll; or they do again.  NULL:
+	 * nobody asks. */
+	void (*mode)(void *arg, bool is_poll_only);
 	/* Nothing more for now: what was passed on should go out. */
 	void (*flush)(void *arg);
 };
@@ -56,8 +59,5 @@ void listener_unwatch(struct listener *l, int64_t merchant);
 /* Any thread: true while listening, caught up with all that is watched, and heard from within the
  * last few seconds. */
 bool listener_is_ready(const struct listener *l);
-
-/* Any thread: true while notifications do not arrive, so that all waits for the poll. */
-bool listener_is_poll_only(const struct listener *l);
 
 #endif

@@ -68,6 +68,18 @@ sink_item_to_all(void *arg, struct item *it)
 }
 
 static void
+sink_terminals(void *arg, int64_t merchant, const int64_t *ids, size_t n)
+{
+	carrier_post_terminals(((struct notifier *)arg)->carrier, merchant, ids, n);
+}
+
+static void
+sink_mode(void *arg, bool is_poll_only)
+{
+	clerk_set_mode(((struct notifier *)arg)->clerk, is_poll_only);
+}
+
+static void
 sink_flush(void *arg)
 {
 	carrier_flush(((struct notifier *)arg)->carrier);
@@ -199,6 +211,8 @@ set_parts(struct notifier *n)
 	    .stream = sink_stream,
 	    .item = sink_item,
 	    .item_to_all = sink_item_to_all,
+	    .terminals = sink_terminals,
+	    .mode = sink_mode,
 	    .flush = sink_flush,
 	};
 	n->carrier_options = (struct carrier_options){

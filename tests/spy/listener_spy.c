@@ -64,7 +64,13 @@ int
 main(int argc, char **argv)
 {
 	static struct metrics metrics;
-	const struct listener_sink sink = {NULL, stream, item, item, terminals, flush};
+	const struct listener_sink sink = {
+	    .stream = stream,
+	    .item = item,
+	    .item_to_all = item,
+	    .terminals = terminals,
+	    .flush = flush,
+	};
 	struct listener_options options = {.conninfo = argc == 2 ? argv[1] : ""};
 	struct listener *l;
 	char line[80];
