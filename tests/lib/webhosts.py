@@ -144,10 +144,24 @@ http {{
     return ["/usr/sbin/nginx", "-e", f"{site.log}/web.log", "-c", main]
 
 
+def haproxy(site):
+    text = site.example("haproxy.cfg", {
+        "bind :80": f"bind 127.0.0.1:{site.port} backlog 4096",
+        SOCKET: site.fcgi_socket,
+    })
+    main = site.write("haproxy.cfg", f"""\
+global
+	maxconn {site.files // 3}
+	log stderr format raw local0 notice
+""" + site.per_notifier(text))
+    return ["/usr/sbin/haproxy", "-db", "-f", main]
+
+
 # name: (configuration, does the web server run fcgi-order itself)
 HOSTS = {
     "lighttpd": (lighttpd, True),
     "apache": (apache, False),
     "apache-fcgid": (apache_fcgid, True),
     "nginx": (nginx, False),
+    "haproxy": (haproxy, False),
 }

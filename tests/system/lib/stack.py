@@ -18,7 +18,7 @@ import urllib.parse
 from processes import until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-HOSTS = ("lighttpd", "apache", "apache-fcgid", "nginx")
+HOSTS = ("lighttpd", "apache", "apache-fcgid", "nginx", "haproxy")
 NUMBERS = itertools.count(int(time.time() * 1000))
 
 
