@@ -251,7 +251,10 @@ work(struct listener *l)
 		return false;
 	if (ws->has_due && !reader_reread(&l->reader))
 		return false;
-	return reader_alive(&l->reader);
+	if (!reader_alive(&l->reader))
+		return false;
+	/* A bell that came along with an answer is in libpq's queue: the socket would not tell. */
+	return ear_hear(&l->ear);
 }
 
 static bool
