@@ -111,13 +111,20 @@ caller_new(const char *conninfo)
 }
 
 void
+caller_stop(struct caller *c)
+{
+	atomic_store(&c->must_give_up, true);
+	if (c->is_running)
+		pthread_join(c->thread, NULL);
+	c->is_running = false;
+}
+
+void
 caller_free(struct caller *c)
 {
 	if (c == NULL)
 		return;
-	atomic_store(&c->must_give_up, true);
-	if (c->is_running)
-		pthread_join(c->thread, NULL);
+	caller_stop(c);
 	pgconn_free(c->db);
 	free(c);
 }

@@ -11,6 +11,7 @@ struct caller;
 
 /* Borrows `conninfo`.  NULL: out of memory. */
 struct caller *caller_new(const char *conninfo);
+void caller_stop(struct caller *c); /* gives up and joins; it cannot start again */
 void caller_free(struct caller *c); /* accepts NULL; waits for calls that are being made: 2 s */
 
 /* Begins to call, PROBE_CALLS times, {"probe":nonce,"call":1} and so on.  False: could not. */

@@ -324,6 +324,7 @@ listener_stop(struct listener *l)
 	atomic_store(&l->is_stopping, true);
 	wake(l);
 	pthread_join(l->thread, NULL);
+	caller_stop(l->caller); /* its socket is read through the gate's recv() as well */
 }
 
 struct listener *
