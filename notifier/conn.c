@@ -24,9 +24,46 @@ conn_new(int fd, const char *name, enum session_kind kind, const struct grant *g
 	c->fd = fd;
 	memcpy(c->name, name, name_size);
 	session_init(&c->session, kind, grant);
-	if (session_is_websocket(&c->session))
-		frame_reader_init(&c->reader, session_keep(&c->session));
 	return c;
+}
+
+static void
+drop_reader(struct conn *c)
+{
+	if (c->reader == NULL)
+		return;
+	frame_reader_fini(c->reader);
+	free(c->reader);
+	c->reader = NULL;
+}
+
+struct frame_reader *
+conn_reader(struct conn *c, struct frame_reader *fresh)
+{
+	if (c->reader != NULL)
+		return c->reader;
+	frame_reader_init(fresh, session_keep(&c->session));
+	return fresh;
+}
+
+bool
+conn_put_back(struct conn *c, struct frame_reader *reader)
+{
+	if (frame_reader_is_idle(reader) || c->is_closing) {
+		if (reader != c->reader)
+			frame_reader_fini(reader);
+		drop_reader(c);
+		return true;
+	}
+	if (reader == c->reader)
+		return true;
+	c->reader = malloc(sizeof *reader);
+	if (c->reader == NULL) {
+		frame_reader_fini(reader);
+		return false;
+	}
+	*c->reader = *reader;
+	return true;
 }
 
 void
@@ -34,7 +71,7 @@ conn_free(struct conn *c)
 {
 	switch ((enum session_kind)c->session.kind) {
 	case SESSION_PLAIN:
-	case SESSION_V1: frame_reader_fini(&c->reader); break;
+	case SESSION_V1: drop_reader(c); break;
 	case SESSION_POLL: free(c->open_header); break;
 	case SESSION_ACK: free(c->body.bytes); break;
 	case SESSION_SSE: break;

@@ -34,9 +34,9 @@ struct conn {
 	struct member member;
 	struct session session;
 	union {
-		struct frame_reader reader; /* WebSocket */
-		struct body body;           /* an ack */
-		char *open_header;          /* a poll: of answer_open_header(); owned */
+		struct frame_reader *reader; /* WebSocket; owned; NULL between two frames */
+		struct body body;            /* an ack */
+		char *open_header;           /* a poll: of answer_open_header(); owned */
 	};
 	struct outbox outbox;
 	struct item *partial;  /* sent in part: must be finished before anything else; owned */
@@ -77,6 +77,11 @@ enum conn_status {
 /* Takes the socket.  NULL: out of memory (the socket stays the caller's). */
 struct conn *conn_new(int fd, const char *name, enum session_kind kind, const struct grant *grant);
 void conn_free(struct conn *c); /* closes the socket */
+
+/* Of a WebSocket: its reader, or `fresh` made ready in its place; and when the input is used up.
+ * False: out of memory. */
+struct frame_reader *conn_reader(struct conn *c, struct frame_reader *fresh);
+bool conn_put_back(struct conn *c, struct frame_reader *reader);
 
 /* Of an ack: how long its body is.  False: out of memory. */
 bool conn_expect_body(struct conn *c, uint32_t len);

@@ -31,6 +31,13 @@ frame_reader_fini(struct frame_reader *r)
 	r->control = NULL;
 }
 
+bool
+frame_reader_is_idle(const struct frame_reader *r)
+{
+	return r->header_len == 0 && !r->in_payload && r->message_opcode == 0 &&
+	       r->message == NULL && r->control == NULL;
+}
+
 static enum frame_event
 fail(struct frame_message *out, enum close_code code)
 {

@@ -80,6 +80,9 @@ struct frame_message {
 void frame_reader_init(struct frame_reader *r, uint32_t keep);
 void frame_reader_fini(struct frame_reader *r);
 
+/* True between two frames, when no message is incomplete: it might as well be a new one. */
+bool frame_reader_is_idle(const struct frame_reader *r);
+
 /* Consumes bytes from `in` up to the end of the next message or control frame; *used tells how
  * many.  `in` is unmasked in place. */
 enum frame_event frame_read(

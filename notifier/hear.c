@@ -58,13 +58,14 @@ take_message(struct loop *l, struct conn *c, const struct frame_message *m)
 static void
 take_frames(struct loop *l, struct conn *c, size_t n)
 {
+	struct frame_reader fresh, *reader = conn_reader(c, &fresh);
 	size_t at = 0;
 
 	/* To the end of the input and once more, which lets the reader drop what it lent. */
-	while (!c->is_closing) {
+	while (!c->is_closing && !link_is_buried(c)) {
 		struct frame_message m;
 		size_t used;
-		enum frame_event got = frame_read(&c->reader, l->buffer + at, n - at, &used, &m);
+		enum frame_event got = frame_read(reader, l->buffer + at, n - at, &used, &m);
 
 		at += used;
 		if (got == FRAME_NEED_MORE)
@@ -73,9 +74,9 @@ take_frames(struct loop *l, struct conn *c, size_t n)
 			link_refuse(l, c, m.code);
 		else
 			take_message(l, c, &m);
-		if (link_is_buried(c))
-			return;
 	}
+	if (!conn_put_back(c, reader) && !link_is_buried(c))
+		link_refuse(l, c, CLOSE_TRY_LATER);
 }
 
 /* --- the body of an ack --- */

@@ -322,6 +322,33 @@ headers_use_the_shortest_form(void **state)
 	assert_int_equal(h[7], 1);
 }
 
+static void
+a_reader_is_idle_only_between_messages(void **state)
+{
+	/* "hi" in two fragments with a ping of one byte between, masked with zeros */
+	static const uint8_t bytes[] = {
+	    0x01, 0x81, 0, 0, 0, 0, 'h', 0x89, 0x81, 0, 0, 0, 0, '!', 0x80, 0x81, 0, 0, 0, 0, 'i'};
+	struct frame_reader r;
+	struct frame_message m;
+	uint8_t copy[sizeof bytes];
+	size_t used;
+
+	(void)state;
+	memcpy(copy, bytes, sizeof bytes);
+	frame_reader_init(&r, FRAME_MESSAGE_MAX);
+	assert_true(frame_reader_is_idle(&r));
+	for (size_t at = 0; at < sizeof bytes; at++) {
+		enum frame_event got = frame_read(&r, copy + at, 1, &used, &m);
+
+		assert_int_equal(used, 1);
+		assert_int_equal(got == FRAME_GOT, at == 13 || at == sizeof bytes - 1);
+		if (got == FRAME_GOT)
+			assert_int_equal(frame_read(&r, copy, 0, &used, &m), FRAME_NEED_MORE);
+		assert_int_equal(frame_reader_is_idle(&r), at == sizeof bytes - 1);
+	}
+	frame_reader_fini(&r);
+}
+
 int
 main(void)
 {
@@ -338,6 +365,7 @@ main(void)
 	    cmocka_unit_test(only_so_much_of_a_long_message_is_kept),
 	    cmocka_unit_test(an_idle_reader_holds_no_memory),
 	    cmocka_unit_test(headers_use_the_shortest_form),
+	    cmocka_unit_test(a_reader_is_idle_only_between_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
