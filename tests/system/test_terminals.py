@@ -124,12 +124,15 @@ class Terminals(unittest.TestCase):
         self.stack.kill_postgres()
         try:
             v1 = self.ws(0, token)
-            plain = self.ws(0, v1=False, headers=bearer(token))
             stream = self.stream(0, token)
+            plain = request(self.notifiers[0] + "/ws/some-sid", headers={
+                **bearer(token), "Upgrade": "websocket", "Connection": "Upgrade",
+                "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="},
+                within_s=20)
+            self.assertEqual(plain.status, 503)
             self.assertEqual(v1.wait_ended(20), 1013)
-            for terminal in (plain, stream):
-                terminal.wait_ended(20)
-                self.assertEqual(terminal.status, 503)
+            stream.wait_ended(20)
+            self.assertEqual(stream.status, 503)
         finally:
             self.stack.restart("postgres")
         self.assertTrue(until(lambda: self.stack.is_ready(), 20))
