@@ -325,8 +325,9 @@ beat(struct loop *l, struct conn *c)
 		link_bury(l, c, METRIC_CLOSED_DEAD);
 		return;
 	}
-	/* A full socket is not asked more: the rule for slow ones decides. */
-	if (c->is_closing || conn_is_blocked(c))
+	/* A full socket is not asked more: the rule for slow ones decides.  Nor one that waits for
+	 * the database to judge its token: it may not have been answered yet. */
+	if (c->is_closing || conn_is_blocked(c) || c->session.state == SESSION_CLAIM)
 		return;
 	/* A stream has no answer to give: TCP_USER_TIMEOUT finds the dead. */
 	if (session_is_websocket(&c->session))
