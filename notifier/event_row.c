@@ -4,21 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "notifier/utf8.h"
 #include "shared/log.h"
+#include "shared/utf8.h"
 
 int64_t
 row_int(const PGresult *res, int row, int column)
 {
 	return strtoll(PQgetvalue(res, row, column), NULL, 10);
-}
-
-static bool
-is_utf8(const char *text)
-{
-	struct utf8 utf8 = {0};
-
-	return utf8_feed(&utf8, (const uint8_t *)text, strlen(text)) && utf8_is_complete(&utf8);
 }
 
 struct item *
@@ -38,7 +30,7 @@ event_row_item(const PGresult *res, int row, int column, const struct event_owne
 	};
 
 	/* A database of another encoding can hold what no frame may carry. */
-	if (!is_utf8(ev.content)) {
+	if (!utf8_is_valid(ev.content, strlen(ev.content))) {
 		log_warn("content is not UTF-8, left out: merchant=%" PRId64 " seq=%" PRId64,
 		    ev.merchant, ev.seq);
 		ev.content = "";

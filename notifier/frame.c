@@ -213,7 +213,6 @@ keep_payload(struct frame_reader *r, const uint8_t *bytes, uint32_t n)
 static enum frame_event
 give_close(const struct frame_reader *r, struct frame_message *out)
 {
-	struct utf8 utf8 = {0};
 	unsigned code;
 
 	out->code = CLOSE_NO_STATUS;
@@ -224,7 +223,7 @@ give_close(const struct frame_reader *r, struct frame_message *out)
 	code = (unsigned)r->control[0] << 8 | r->control[1];
 	if (!frame_close_code_is_valid(code))
 		return fail(out, CLOSE_PROTOCOL_ERROR);
-	if (!utf8_feed(&utf8, r->control + 2, r->control_len - 2u) || !utf8_is_complete(&utf8))
+	if (!utf8_is_valid((const char *)r->control + 2, r->control_len - 2u))
 		return fail(out, CLOSE_BAD_TEXT);
 	out->code = (enum close_code)code;
 	return FRAME_GOT;

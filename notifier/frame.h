@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "notifier/utf8.h"
+#include "shared/utf8.h"
 
 enum frame_opcode {
 	FRAME_CONTINUATION = 0x0,

@@ -1,4 +1,4 @@
-#include "notifier/utf8.h"
+#include "shared/utf8.h"
 
 /* What follows a first byte.  The second byte of some rows is narrower than 80..bf: that is what
  * keeps out overlong forms, surrogates and everything above U+10FFFF (RFC 3629, section 4). */
@@ -53,4 +53,12 @@ bool
 utf8_is_complete(const struct utf8 *u)
 {
 	return u->missing == 0;
+}
+
+bool
+utf8_is_valid(const char *text, size_t n)
+{
+	struct utf8 utf8 = {0};
+
+	return utf8_feed(&utf8, (const uint8_t *)text, n) && utf8_is_complete(&utf8);
 }
