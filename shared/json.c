@@ -5,29 +5,79 @@
 #include <limits.h>
 #include <string.h>
 
+#include "shared/utf8.h"
+
 enum { DEPTH_MAX = 8 };
 
+static size_t
+digits(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && isdigit((unsigned char)text[n]))
+		n++;
+	return n;
+}
+
+/* Length of the number that the text begins with, as RFC 8259 has it; 0: it begins with none. */
+static size_t
+number_length(const char *text, size_t len)
+{
+	size_t n = len > 0 && text[0] == '-', more = digits(text + n, len - n);
+
+	if (more == 0 || (more > 1 && text[n] == '0'))
+		return 0;
+	n += more;
+	if (n < len && text[n] == '.') {
+		more = digits(text + n + 1, len - n - 1);
+		if (more == 0)
+			return 0;
+		n += 1 + more;
+	}
+	if (n < len && (text[n] == 'e' || text[n] == 'E')) {
+		n++;
+		n += n < len && (text[n] == '+' || text[n] == '-');
+		more = digits(text + n, len - n);
+		if (more == 0)
+			return 0;
+		n += more;
+	}
+	return n;
+}
+
+/* Length of the string that the text begins with, its quotes included; 0: a control character is
+ * inside, or it has no end.  What a backslash escapes is json-c's to judge. */
+static size_t
+string_length(const char *text, size_t len)
+{
+	for (size_t i = 1; i < len && (unsigned char)text[i] >= ' '; i++) {
+		if (text[i] == '"')
+			return i + 1;
+		i += text[i] == '\\';
+	}
+	return 0;
+}
+
 /* What json-c, however strict, still takes and RFC 8259 does not know: 'single quotes', NaN,
- * Infinity, "5." and control characters inside a text. */
+ * Infinity, numbers as "5." and "-.5", control characters inside a string. */
 static bool
 is_lenient(const char *text, size_t len)
 {
-	static const char outside[] = "{}[]:,\" \t\r\n0123456789+-.eEtrufalsn";
-	bool in_text = false;
+	static const char others[] = "{}[]:, \t\r\ntruefalsn";
+	size_t n;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
+	for (size_t i = 0; i < len; i += n) {
+		char c = text[i];
 
-		if (in_text && c < ' ')
-			return true;
-		if (!in_text && (c == '\0' || strchr(outside, c) == NULL))
-			return true;
-		if (!in_text && c == '.' && (i + 1 == len || !isdigit((unsigned char)text[i + 1])))
-			return true;
+		n = 1;
 		if (c == '"')
-			in_text = !in_text;
-		else if (in_text && c == '\\')
-			i++; /* what it escapes is json-c's to judge */
+			n = string_length(text + i, len - i);
+		else if (c == '-' || isdigit((unsigned char)c))
+			n = number_length(text + i, len - i);
+		else if (strchr(others, c) == NULL)
+			return true;
+		if (n == 0)
+			return true;
 	}
 	return false;
 }
@@ -42,13 +92,15 @@ json_read_object(const char *text, size_t len)
 	/* A newline at the end is how curl and editors leave it; json-c would call it garbage. */
 	while (len > 0 && strchr(" \t\r\n", text[len - 1]) != NULL && text[len - 1] != '\0')
 		len--;
-	/* json-c looks at the length as an int, and takes a NUL for the end. */
-	if (len > INT_MAX || memchr(text, '\0', len) != NULL || is_lenient(text, len))
+	/* json-c looks at the length as an int, takes a NUL for the end, and overlong forms for
+	 * UTF-8. */
+	if (len == 0 || len > INT_MAX || memchr(text, '\0', len) != NULL || is_lenient(text, len) ||
+	    !utf8_is_valid(text, len))
 		return NULL;
 	tokener = json_tokener_new_ex(DEPTH_MAX);
 	if (tokener == NULL)
 		return NULL;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	object = json_tokener_parse_ex(tokener, text, (int)len);
 	is_whole = json_tokener_get_error(tokener) == json_tokener_success &&
 	           json_tokener_get_parse_end(tokener) == len;

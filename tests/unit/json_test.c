@@ -24,7 +24,8 @@ only_a_whole_object_is_read(void **state)
 {
 	static const char *const bad[] = {"", " ", "{", "}", "[]", "null", "5", "\"x\"", "{}{}",
 	    "{} x", "{}\n{}", "{'a':1}", "{a:1}", "{\"a\":1,}", "{\"a\":}", "{\"a\" 1}",
-	    "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":5.}", "{\"a\":NaN}",
+	    "{\"a\":01}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":5.}", "{\"a\":-.5}", "{\"a\":-}",
+	    "{\"a\":-01}", "{\"a\":1e}", "{\"a\":1.e5}", "{\"a\":1e+}", "{\"a\":NaN}",
 	    "{\"a\":Infinity}", "{\"a\":-Infinity}", "{\"a\":'x'}", "{\"a\":True}", "/**/{}",
 	    "{}//", "{\"a\":\"\n\"}", "{\"a\":\"\x01\"}", "{\"a\":\"\\x\"}", "{\"a\":\"",
 	    "{\"a\":\"\\"};
@@ -46,6 +47,9 @@ bad_utf8_and_nul_bytes_are_refused(void **state)
 	assert_true(is_read("{\"a\":\"\xe8\xae\xa2\"}"));
 	assert_false(is_read("{\"a\":\"\xff\"}"));
 	assert_false(is_read("{\"a\":\"\xe8\xae\"}"));
+	assert_false(is_read("{\"a\":\"\xc1\x88\"}"));     /* overlong */
+	assert_false(is_read("{\"a\":\"\xed\xa0\x80\"}")); /* half of a surrogate pair */
+	assert_null(json_read_object(NULL, 0));
 	assert_null(json_read_object("{}\0", 3));
 	assert_null(json_read_object("{\"a\":\"\0\"}", 9));
 }
