@@ -96,16 +96,18 @@ access_refusal(const struct access *a, const struct request *r)
 	return NULL;
 }
 
-static bool
-parse_merchant(const char *text, int64_t *merchant)
+/* 0: it is none. */
+static int64_t
+parse_merchant(const char *text)
 {
 	char *end;
+	int64_t merchant;
 
 	if (*text < '1' || *text > '9')
-		return false;
+		return 0;
 	errno = 0;
-	*merchant = strtoll(text, &end, 10);
-	return errno == 0 && *end == '\0';
+	merchant = strtoll(text, &end, 10);
+	return errno == 0 && *end == '\0' ? merchant : 0;
 }
 
 static enum access_verdict
@@ -116,7 +118,8 @@ grant_without_proof(const struct request *r, struct grant *grant)
 	if (r->query != NULL && strstr(r->query, "merchant=") != NULL &&
 	    !request_query(r, "merchant", merchant, sizeof merchant))
 		return ACCESS_REFUSED;
-	return parse_merchant(merchant, &grant->merchant) ? ACCESS_GRANTED : ACCESS_REFUSED;
+	grant->merchant = parse_merchant(merchant);
+	return grant->merchant > 0 ? ACCESS_GRANTED : ACCESS_REFUSED;
 }
 
 /* Copies the token a request carries; false when it carries none. */
