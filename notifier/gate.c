@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "notifier/poller.h"
+#include "notifier/request.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 
@@ -206,18 +207,6 @@ hand_in(struct gate *g, struct pending *p, size_t header_len)
 		assert(errno == EAGAIN);
 }
 
-/* Length of the header with the empty line that ends it, as civetweb sees it; 0: not whole. */
-static size_t
-header_length(const char *bytes, size_t n)
-{
-	const char *crlf = memmem(bytes, n, "\r\n\r\n", 4);
-	const char *lf = memmem(bytes, crlf != NULL ? (size_t)(crlf - bytes) : n, "\n\n", 2);
-
-	if (lf != NULL)
-		return (size_t)(lf - bytes) + 2;
-	return crlf != NULL ? (size_t)(crlf - bytes) + 4 : 0;
-}
-
 /* Something has arrived on a pending socket. */
 static void
 look_at(struct gate *g, struct pending *p)
@@ -239,7 +228,7 @@ look_at(struct gate *g, struct pending *p)
 		close(fd);
 		return;
 	}
-	len = header_length(bytes, (size_t)n);
+	len = request_header_length(bytes, (size_t)n);
 	if (len > 0 && len <= GATE_HEADER_MAX)
 		hand_in(g, p, len);
 	else if ((size_t)n > GATE_HEADER_MAX)

@@ -5,6 +5,17 @@
 #include <string.h>
 #include <strings.h>
 
+size_t
+request_header_length(const char *bytes, size_t n)
+{
+	const char *crlf = memmem(bytes, n, "\r\n\r\n", 4);
+	const char *lf = memmem(bytes, crlf != NULL ? (size_t)(crlf - bytes) : n, "\n\n", 2);
+
+	if (lf != NULL)
+		return (size_t)(lf - bytes) + 2;
+	return crlf != NULL ? (size_t)(crlf - bytes) + 4 : 0;
+}
+
 const char *
 request_header(const struct request *r, const char *name)
 {

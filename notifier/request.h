@@ -23,6 +23,10 @@ struct request {
 	size_t n_headers;
 };
 
+/* Length of the header that bytes from the network begin with, the empty line that ends it
+ * included, as civetweb sees it; 0: it is not whole. */
+size_t request_header_length(const char *bytes, size_t n);
+
 /* Value of the first header of that name (any case), or NULL. */
 const char *request_header(const struct request *r, const char *name);
 size_t request_header_count(const struct request *r, const char *name);
