@@ -226,26 +226,59 @@ take_line(const struct setting *table, void *into, char *line, int seen_at[KEYS_
 	return set(&table[row], into, trim(equals + 1), from);
 }
 
+enum line { LINE_READ, LINE_NONE, LINE_TOO_LONG, LINE_HAS_NUL };
+
+/* Reads the next line, without its end. */
+static enum line
+read_line(FILE *file, char line[LINE_MAX_BYTES])
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getc(file)) != EOF && c != '\n') {
+		if (c == '\0')
+			return LINE_HAS_NUL;
+		if (n == LINE_MAX_BYTES - 2)
+			return LINE_TOO_LONG;
+		line[n++] = (char)c;
+	}
+	line[n] = '\0';
+	return c == EOF && n == 0 ? LINE_NONE : LINE_READ;
+}
+
+static int
+take_lines(const struct setting *table, void *into, FILE *file, struct source *from)
+{
+	char line[LINE_MAX_BYTES];
+	int seen_at[KEYS_MAX] = {0};
+
+	for (;;) {
+		enum line got = read_line(file, line);
+
+		from->line++;
+		switch (got) {
+		case LINE_READ:
+			if (take_line(table, into, line, seen_at, from) != 0)
+				return -1;
+			break;
+		case LINE_NONE:
+			from->line = 0;
+			return ferror(file) ? fail(from, "cannot read: %s", strerror(errno)) : 0;
+		case LINE_TOO_LONG: return fail(from, "longer than %d bytes", LINE_MAX_BYTES - 2);
+		case LINE_HAS_NUL: return fail(from, "holds a NUL byte");
+		}
+	}
+}
+
 static int
 take_file(const struct setting *table, void *into, struct source *from)
 {
 	FILE *file = fopen(from->name, "re");
-	char line[LINE_MAX_BYTES];
-	int seen_at[KEYS_MAX] = {0}, rc = 0;
+	int rc;
 
 	if (file == NULL)
 		return fail(from, "cannot read: %s", strerror(errno));
-	while (rc == 0 && fgets(line, sizeof line, file) != NULL) {
-		from->line++;
-		if (strchr(line, '\n') == NULL && !feof(file))
-			rc = fail(from, "longer than %d bytes", LINE_MAX_BYTES - 2);
-		else
-			rc = take_line(table, into, line, seen_at, from);
-	}
-	if (rc == 0 && ferror(file)) {
-		from->line = 0;
-		rc = fail(from, "cannot read: %s", strerror(errno));
-	}
+	rc = take_lines(table, into, file, from);
 	fclose(file);
 	return rc;
 }
