@@ -9,9 +9,10 @@ revoke all on all functions in schema orderbell
 
 grant usage on schema orderbell to orderbell_fcgi, orderbell_notifier, orderbell_dba;
 
--- fcgi-order: pays and reminds.
+-- fcgi-order: pays and reminds, and keeps what gateways say besides.
 grant execute on function
-	orderbell.pay(text, numeric, text, text, text, text, bigint, int),
+	orderbell.pay(text, numeric, text, text, text, text, bigint, int, text, text),
+	orderbell.note_callback(text, text, text, text, text, text, text),
 	orderbell.remind(bigint, bigint, text),
 	orderbell.ring(bigint)
 to orderbell_fcgi;
@@ -41,13 +42,14 @@ grant execute on function
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
 	orderbell.ring(bigint),
-	orderbell.pay(text, numeric, text, text, text, text, bigint, int),
+	orderbell.pay(text, numeric, text, text, text, text, bigint, int, text, text),
 	orderbell.remind(bigint, bigint, text),
 	orderbell.notify(bigint, int, text, bigint),
 	orderbell.ack(bigint, bigint[], text),
 	orderbell.prune(interval, interval, int),
 	orderbell.terminal_add(bigint, text, text),
 	orderbell.terminal_revoke(bigint, text),
+	orderbell.prune_callbacks(interval, int),
 	orderbell.new_epoch(bigint),
 	orderbell.renumber(bigint),
 	orderbell.doctor()

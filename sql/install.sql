@@ -20,11 +20,15 @@ set local client_min_messages = warning;
 \ir tables/notifier.sql
 \ir tables/presence.sql
 \ir tables/terminal.sql
+\ir tables/payment_callback.sql
 \ir functions/timeline.sql
 \ir functions/wire_epoch.sql
 \ir functions/quiet_by.sql
 \ir functions/may_ring.sql
+\ir functions/alert_payment.sql
+\ir functions/keep_for_sure.sql
 \ir functions/record_exception.sql
+\ir functions/record_callback.sql
 \ir functions/tell_acked.sql
 \ir functions/bar_prepare.sql
 \ir functions/announce.sql
@@ -35,10 +39,12 @@ set local client_min_messages = warning;
 \ir functions/order_moved.sql
 \ir functions/ring.sql
 \ir functions/pay.sql
+\ir functions/note_callback.sql
 \ir functions/remind.sql
 \ir functions/notify.sql
 \ir functions/ack.sql
 \ir functions/prune.sql
+\ir functions/prune_callbacks.sql
 \ir functions/new_epoch.sql
 \ir functions/renumber.sql
 \ir functions/terminal_add.sql
@@ -57,6 +63,7 @@ set local client_min_messages = warning;
 \ir views/waiting.sql
 \ir views/alerts.sql
 \ir views/payment_exceptions.sql
+\ir views/callbacks.sql
 \ir functions/doctor.sql
 \ir grants.sql
 commit;

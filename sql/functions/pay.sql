@@ -1,28 +1,44 @@
 -- orderbell.pay(number, amount, ...) - a payment has come in.
---   p_amount          what was paid; null: not compared (sandbox)
---   p_gateway         who says so
---   p_transaction_id  the gateway's own id of the payment
---   p_bell            'commit': rings with the commit; 'later': the caller calls orderbell.ring()
---                     once it has committed
---   p_currency        of the amount; null: the shop's, which is the setting orderbell.currency (CNY
---                     where that is not set)
---   p_user_id         only an order of this user, who asks himself (sandbox); null: of any
---   p_pay_method      recorded with the order; null: left as it is
--- Gives one row.  verdict: paid; already_paid (nothing changed: gateways repeat themselves); or
--- unknown_order, amount_differs, cancelled, refunded: nothing changed, but a payment_exception was
--- recorded, except where a user asked.  event_id is the new event, null with any other verdict.
+--   p_amount           what was paid; null: not compared (sandbox)
+--   p_gateway          who says so
+--   p_transaction_id   the gateway's own id of the payment
+--   p_bell             'commit': rings with the commit; 'later': the caller calls orderbell.ring()
+--                      once it has committed
+--   p_currency         of the amount; null: the shop's, which is the setting orderbell.currency
+--                      (CNY where that is not set)
+--   p_user_id          only an order of this user, who asks himself (sandbox); null: of any
+--   p_pay_method       recorded with the order; null: left as it is
+--   p_notification_id  the gateway's own id of the callback that says so, which is then kept in
+--                      payment_callback; null: it is no callback
+--   p_state            what that says, in the gateway's own words
+-- Gives one row.  verdict:
+--   paid           the order is paid by this
+--   already_paid   nothing changed: gateways repeat themselves
+--   paid_twice     nothing changed; another payment of a gateway has paid it
+--   unknown_order, amount_differs, cancelled, refunded
+--                  nothing changed
+-- With the last five a payment_exception was recorded, except where a user asked: somebody must
+-- look.  Only with unknown_order ask_again may be true: it was first heard of a short time ago, the
+-- order may be on its way, and the gateway should come again.  event_id is the new event, null with
+-- any verdict but paid.
 -- Raises 22023: p_bell is neither.
--- Idempotent, also in parallel: the order is locked first, and who waited sees it paid.
--- Touches: orders (update), order_event (insert), payment_exception (insert).
+-- Idempotent, also in parallel: the order is locked first, and who waited sees it paid.  What was
+-- paid by the same transaction stays already_paid, whatever became of the order since.
+-- Touches: orders (update), order_event (insert), payment_callback (insert, update),
+-- payment_exception (insert).
 create or replace function orderbell.pay(
 	p_number text, p_amount numeric, p_gateway text default 'manual',
 	p_transaction_id text default null, p_bell text default 'commit',
-	p_currency text default null, p_user_id bigint default null, p_pay_method int default null)
-	returns table (verdict text, order_id bigint, merchant_id bigint, event_id bigint)
+	p_currency text default null, p_user_id bigint default null, p_pay_method int default null,
+	p_notification_id text default null, p_state text default null)
+	returns table (verdict text, order_id bigint, merchant_id bigint, event_id bigint,
+		ask_again boolean)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
+	c_patience constant interval := '10 minutes';
 	v_order orderbell.orders;
 	v_currency text;
+	v_is_its_payer boolean; -- null: it is not known what paid it
 begin
 	if p_bell = 'later' then
 		perform set_config('orderbell.bell', 'later', true);
@@ -36,9 +52,16 @@ begin
 	for no key update;
 	order_id := v_order.id;
 	merchant_id := v_order.merchant_id;
+	ask_again := false;
 	v_currency := coalesce(nullif(current_setting('orderbell.currency', true), ''), 'CNY');
+	if (v_order.pay_status <> 0 or v_order.status > 5) and p_transaction_id is not null then
+		select bool_or(c.transaction_id = p_transaction_id) into v_is_its_payer
+		from orderbell.payment_callback c where c.number = p_number and c.verdict = 'paid';
+	end if;
 	verdict := case
 		when v_order.id is null then 'unknown_order'
+		when v_is_its_payer then 'already_paid'
+		when v_order.pay_status = 1 and not v_is_its_payer then 'paid_twice'
 		when v_order.pay_status = 1 then 'already_paid'
 		when v_order.pay_status = 2 or v_order.status = 7 then 'refunded'
 		when v_order.status = 6 then 'cancelled'
@@ -59,8 +82,18 @@ begin
 			p_amount, p_gateway, p_transaction_id, case verdict when 'amount_differs' then
 				format('%s %s were paid, the order says %s %s', p_amount,
 					coalesce(p_currency, v_currency), v_order.amount, v_currency) end);
+		ask_again := verdict = 'unknown_order' and exists (
+			select from orderbell.payment_exception x
+			where x.kind = verdict and x.gateway = p_gateway
+				and x.transaction_id = p_transaction_id and x.number = p_number
+				and x.created_at > clock_timestamp() - c_patience);
+	end if;
+	if p_notification_id is not null then
+		perform orderbell.record_callback(p_gateway, p_notification_id, p_number,
+			p_transaction_id, p_state, verdict);
 	end if;
 	return next;
 end $$;
-comment on function orderbell.pay(text, numeric, text, text, text, text, bigint, int) is
+comment on function orderbell.pay(
+	text, numeric, text, text, text, text, bigint, int, text, text) is
 	'A payment has come in: pays the order once, or says why not.';

@@ -11,10 +11,11 @@ begin
 	values (p_kind, p_merchant_id, p_order_id, left(p_number, 200), p_amount, p_gateway,
 		left(p_transaction_id, 200), p_detail)
 	on conflict do nothing;
-	if found and orderbell.may_ring() then
-		perform pg_notify('order_alerts', json_build_object('alert', 'payment_exception',
-			'kind', p_kind, 'merchant', p_merchant_id, 'orderId', p_order_id)::text);
+	if found then
+		perform orderbell.alert_payment(json_build_object('alert', 'payment_exception',
+			'kind', p_kind, 'merchant', p_merchant_id, 'orderId', p_order_id));
 	end if;
+	perform orderbell.keep_for_sure();
 end $$;
 comment on function orderbell.record_exception(
 	text, bigint, bigint, text, numeric, text, text, text) is

@@ -3,7 +3,7 @@ create table if not exists orderbell.payment_exception (
 	id             bigint generated always as identity primary key,
 	created_at     timestamptz not null default clock_timestamp(),
 	kind           text not null check (kind in ('unknown_order', 'amount_differs', 'cancelled',
-	               'refunded', 'unknown_merchant')),
+	               'refunded', 'paid_twice', 'unknown_merchant')),
 	merchant_id    bigint,
 	order_id       bigint,
 	number         text,
@@ -27,6 +27,7 @@ comment on column orderbell.payment_exception.id is 'of the exception';
 comment on column orderbell.payment_exception.created_at is 'when it was first noticed';
 comment on column orderbell.payment_exception.kind is
 	'unknown_order, amount_differs, cancelled, refunded: the order was not paid; '
+	'paid_twice: it had been, by another payment; '
 	'unknown_merchant: it was, but its merchant_id names none';
 comment on column orderbell.payment_exception.merchant_id is
 	'that of the order, as far as it is known';

@@ -1,10 +1,8 @@
 -- pay(): once, whatever the gateway does.
 \unset ON_ERROR_ROLLBACK
-select plan(45);
+select plan(46);
 select test.merchant() as m \gset
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
-create function test.number_of(p_order bigint) returns text language sql as
-	$$ select number::text from orderbell.orders where id = p_order $$;
 
 select test.order(:m) as o \gset
 select * from orderbell.pay(test.number_of(:o), 38.00, 'webhook', 'tx1') \gset
@@ -14,7 +12,7 @@ select is((select (status, pay_status, checkout_time is not null, pay_method)::t
 	'(2,1,t,1)', 'it is to be confirmed now');
 select is((select (id, seq, type, content)::text from orderbell.order_event where order_id = :o),
 	format('(%s,1,1,%s)', :event_id, '订单号:' || test.number_of(:o)), 'and its event is there');
-select is(orderbell.pay(test.number_of(:o), 38.00, 'webhook', 'tx1')::text, format('(already_paid,%s,%s,)', :o, :m),
+select is(orderbell.pay(test.number_of(:o), 38.00, 'webhook', 'tx1')::text, format('(already_paid,%s,%s,,f)', :o, :m),
 	'a second callback changes nothing, and is answered without an event');
 select is((select count(*) from orderbell.order_event where order_id = :o), 1::bigint, 'one event it is');
 
@@ -31,8 +29,8 @@ select test.order(:m) as o \gset
 create temporary table payer as select 'p' || g as name, test.open('p' || g) as pid from generate_series(1, 32) g;
 select test.try('a', 'begin', format('select id from orderbell.orders where id = %s for update', :o));
 create function test.send_pay(p_name text, p_order bigint) returns void language sql as $$
-	select test.start(p_name, format('select verdict from orderbell.pay(%L, 38.00, ''webhook'', ''tx2'', ''later'')',
-		test.number_of(p_order)))
+	select test.start(p_name, format('select verdict from orderbell.pay(%L, 38.00, ''webhook'', ''tx2'', ''later'', '
+		'p_notification_id => ''n2'')', test.number_of(p_order)))
 $$;
 create function test.verdict(p_name text) returns text language plpgsql as $$
 declare
@@ -51,6 +49,8 @@ select results_eq('select verdict, count(*) from answer group by 1 order by 1',
 	$$ values ('already_paid', 31::bigint), ('paid', 1::bigint) $$, 'one of them pays it, the others see it paid');
 select is((select count(*) from orderbell.order_event where order_id = :o), 1::bigint, 'there is one event');
 select is(test.stream(:m), 'whole 3', 'with one seq');
+select is((select (verdict, count)::text from orderbell.payment_callback where number = test.number_of(:o)), '(paid,32)',
+	'and one row tells of all 32');
 
 create temporary table wave as select test.order(:m) as id from generate_series(1, 25);
 create function test.storm(p_orders bigint[]) returns text language plpgsql as $$
