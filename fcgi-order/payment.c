@@ -1,7 +1,13 @@
 #include "fcgi-order/payment.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "fcgi-order/printable.h"
+
+enum { ORDER_NUMBER_MAX = 50 };
 
 static const char digits[] = "0123456789";
 static const char number_characters[] =
@@ -22,7 +28,7 @@ copy(char *to, size_t max, const char *text, const char *allowed)
 bool
 payment_set_number(struct payment *p, const char *text)
 {
-	return copy(p->number, PAYMENT_NUMBER_MAX, text, number_characters);
+	return copy(p->number, ORDER_NUMBER_MAX, text, number_characters);
 }
 
 bool
@@ -48,14 +54,22 @@ payment_set_currency(struct payment *p, const char *text)
 bool
 payment_set_transaction_id(struct payment *p, const char *text)
 {
-	size_t len = strlen(text);
+	return printable_copy(p->transaction_id, PAYMENT_TRANSACTION_MAX, text);
+}
 
-	if (len == 0 || len > PAYMENT_TRANSACTION_MAX)
+bool
+payment_set_any_number(struct payment *p, const char *text)
+{
+	return printable_copy(p->number, PAYMENT_NUMBER_MAX, text);
+}
+
+bool
+payment_set_cents(struct payment *p, int64_t cents)
+{
+	char text[32];
+
+	if (cents < 0)
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < ' ' || text[i] > '~')
-			return false;
-	}
-	memcpy(p->transaction_id, text, len + 1);
-	return true;
+	snprintf(text, sizeof text, "%" PRId64 ".%02" PRId64, cents / 100, cents % 100);
+	return payment_set_amount(p, text);
 }
