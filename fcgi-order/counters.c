@@ -1,19 +1,5 @@
 #include "fcgi-order/counters.h"
 
-#include <stddef.h>
-
-static const char *const names[COUNTER_COUNT] = {
-    [COUNTER_PAID] = "paid",
-    [COUNTER_ALREADY_PAID] = "already_paid",
-    [COUNTER_EXCEPTIONS] = "payment_exceptions",
-    [COUNTER_IGNORED] = "ignored",
-    [COUNTER_NOT_SIGNED] = "not_signed",
-    [COUNTER_MALFORMED] = "malformed",
-    [COUNTER_REMINDERS] = "reminders",
-    [COUNTER_STORE_DOWN] = "database_failures",
-    [COUNTER_BELLS_FAILED] = "bells_failed",
-};
-
 void
 counters_add(struct counters *c, enum counter counter)
 {
@@ -26,19 +12,32 @@ counters_get(const struct counters *c, enum counter counter)
 	return atomic_load_explicit(&c->values[counter], memory_order_relaxed);
 }
 
+void
+counters_add_callback(struct counters *c, size_t gateway, enum outcome outcome)
+{
+	atomic_fetch_add_explicit(&c->callbacks[gateway].values[outcome], 1, memory_order_relaxed);
+}
+
+long
+counters_get_callbacks(const struct counters *c, size_t gateway, enum outcome outcome)
+{
+	return atomic_load_explicit(&c->callbacks[gateway].values[outcome], memory_order_relaxed);
+}
+
+static bool
+may_tell(atomic_llong *told_at, int64_t now)
+{
+	return atomic_exchange_explicit(told_at, now, memory_order_relaxed) != now;
+}
+
 bool
 counters_may_tell(struct counters *c, int64_t now)
 {
-	return atomic_exchange_explicit(&c->told_at, now, memory_order_relaxed) != now;
+	return may_tell(&c->told_at, now);
 }
 
-json_object *
-counters_json(const struct counters *c)
+bool
+counters_may_tell_callback(struct counters *c, size_t gateway, enum outcome outcome, int64_t now)
 {
-	json_object *object = json_object_new_object();
-
-	for (size_t i = 0; i < COUNTER_COUNT; i++)
-		json_object_object_add(
-		    object, names[i], json_object_new_int64(counters_get(c, (enum counter)i)));
-	return object;
+	return may_tell(&c->callbacks[gateway].told_at[outcome], now);
 }

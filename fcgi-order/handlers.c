@@ -6,125 +6,23 @@
 #include <string.h>
 #include <strings.h>
 
-#include "fcgi-order/gateway.h"
+#include "fcgi-order/callbacks.h"
+#include "fcgi-order/metrics.h"
 #include "shared/json.h"
-#include "shared/log.h"
 #include "shared/token.h"
-
-/* --- what the database said, in HTTP --- */
-
-static int
-http_status(enum store_status status)
-{
-	switch (status) {
-	case STORE_OK: return 200;
-	case STORE_ALREADY_PAID: return 200; /* a gateway repeats itself: same answer, no event */
-	case STORE_UNKNOWN_ORDER: return 404;
-	case STORE_AMOUNT_DIFFERS: return 409;
-	case STORE_CANCELLED: return 409;
-	case STORE_REFUNDED: return 409;
-	case STORE_NOT_WAITING: return 409;
-	case STORE_DOWN: return 503; /* the gateway will try again */
-	}
-	return 500;
-}
-
-static const char *
-message_of(enum store_status status)
-{
-	switch (status) {
-	case STORE_OK: return "SUCCESS";
-	case STORE_ALREADY_PAID: return "SUCCESS";
-	case STORE_UNKNOWN_ORDER: return "there is no such order";
-	case STORE_AMOUNT_DIFFERS: return "the amount is not that of the order";
-	case STORE_CANCELLED: return "the order was cancelled";
-	case STORE_REFUNDED: return "the order was refunded";
-	case STORE_NOT_WAITING: return "the order is not waiting";
-	case STORE_DOWN: return "the database does not answer, try again";
-	}
-	return "error";
-}
-
-static enum counter
-counter_of(enum store_status status)
-{
-	switch (status) {
-	case STORE_OK: return COUNTER_PAID;
-	case STORE_ALREADY_PAID: return COUNTER_ALREADY_PAID;
-	case STORE_UNKNOWN_ORDER:
-	case STORE_AMOUNT_DIFFERS:
-	case STORE_CANCELLED:
-	case STORE_REFUNDED:
-	case STORE_NOT_WAITING: return COUNTER_EXCEPTIONS;
-	case STORE_DOWN: return COUNTER_STORE_DOWN;
-	}
-	return COUNTER_EXCEPTIONS;
-}
-
-/* --- callbacks of gateways --- */
-
-static void
-pay(const struct context *c, const struct gateway *g, const struct payment *payment,
-    struct reply *reply)
-{
-	int64_t order_id = 0;
-	enum store_status status = c->store->pay(c->store->arg, g->name, payment, &order_id);
-
-	counters_add(c->counters, counter_of(status));
-	if (http_status(status) >= 400 && status != STORE_DOWN)
-		log_warn("payment needs a person: gateway=%s number=%s amount=%s order=%" PRId64
-			 " reason=\"%s\"",
-		    g->name, payment->number, payment->amount, order_id, message_of(status));
-	else
-		log_debug("callback: gateway=%s number=%s order=%" PRId64 " answer=%d", g->name,
-		    payment->number, order_id, http_status(status));
-	g->answer(reply, http_status(status), message_of(status));
-}
-
-/* Anybody can send what is not signed: one line a second is enough. */
-static void
-tell_refused(const struct context *c, const struct gateway *g, const char *reason)
-{
-	if (counters_may_tell(c->counters, c->now))
-		log_warn("callback refused: gateway=%s refused=%ld reason=\"%s\"", g->name,
-		    counters_get(c->counters, COUNTER_NOT_SIGNED), reason);
-}
-
-static void
-handle_callback(
-    const struct context *c, const struct gateway *g, const struct request *r, struct reply *reply)
-{
-	struct payment payment = {0};
-	const char *reason = "";
-
-	switch (g->read(c->options, r, c->now, &payment, &reason)) {
-	case GATEWAY_PAYMENT: pay(c, g, &payment, reply); break;
-	case GATEWAY_IGNORED:
-		counters_add(c->counters, COUNTER_IGNORED);
-		log_debug("callback ignored: gateway=%s reason=\"%s\"", g->name, reason);
-		g->answer(reply, 200, "SUCCESS");
-		break;
-	case GATEWAY_NOT_SIGNED:
-		counters_add(c->counters, COUNTER_NOT_SIGNED);
-		tell_refused(c, g, reason);
-		g->answer(reply, 401, reason);
-		break;
-	case GATEWAY_MALFORMED:
-		counters_add(c->counters, COUNTER_MALFORMED);
-		log_warn("callback not readable: gateway=%s reason=\"%s\"", g->name, reason);
-		g->answer(reply, 400, reason);
-		break;
-	}
-}
 
 /* --- customers --- */
 
-/* What a customer asks in vain needs nobody's attention: it is not counted. */
+/* Counts what a customer asked for; `done` is the counter of a success. */
 static void
-count_own(const struct context *c, enum store_status status)
+count_own(const struct context *c, enum store_status status, enum counter done)
 {
-	if (status == STORE_OK || status == STORE_ALREADY_PAID || status == STORE_DOWN)
-		counters_add(c->counters, counter_of(status));
+	if (status == STORE_DOWN)
+		counters_add(c->counters, COUNTER_STORE_DOWN);
+	else if (store_http_status(status) != 200)
+		counters_add(c->counters, COUNTER_REFUSED_RULES);
+	else if (status == STORE_OK)
+		counters_add(c->counters, done);
 }
 
 /* The user of the request's token, or 0 when it has no valid one. */
@@ -140,17 +38,24 @@ user_of(const struct context *c, const struct request *r)
 	return token_verify(token, &key, 1, "userId", c->now, &claims) == TOKEN_OK ? claims.id : 0;
 }
 
+static void
+refuse_stranger(const struct context *c, struct reply *reply)
+{
+	counters_add(c->counters, COUNTER_REFUSED_UNAUTHORIZED);
+	reply_empty(reply, 401);
+}
+
 /* Business errors are HTTP 200 with code 0, as the tutorial's clients expect; a database that does
  * not answer is no business error. */
 static void
 answer_customer(struct reply *reply, enum store_status status, json_object *data)
 {
-	if (http_status(status) == 200) {
+	if (store_http_status(status) == 200) {
 		reply_envelope(reply, 200, NULL, data);
 		return;
 	}
 	json_object_put(data);
-	reply_envelope(reply, status == STORE_DOWN ? 503 : 200, message_of(status), NULL);
+	reply_envelope(reply, status == STORE_DOWN ? 503 : 200, store_message(status), NULL);
 }
 
 static void
@@ -165,7 +70,7 @@ handle_payment(
 
 	(void)rest;
 	if (user_id == 0) {
-		reply_empty(reply, 401);
+		refuse_stranger(c, reply);
 		return;
 	}
 	body = json_read_object(r->body, r->body_len);
@@ -173,6 +78,7 @@ handle_payment(
 	    (json_has(body, "payMethod") && (!json_get_int(body, "payMethod", &pay_method) ||
 						pay_method < 1 || pay_method > 2))) {
 		json_object_put(body);
+		counters_add(c->counters, COUNTER_REFUSED_MALFORMED);
 		reply_envelope(reply, 400,
 		    "a JSON object with orderNumber and payMethod (1 or 2) is needed", NULL);
 		return;
@@ -183,7 +89,7 @@ handle_payment(
 		status = c->store->pay_own(
 		    c->store->arg, payment.number, user_id, (int)pay_method, &order_id);
 	json_object_put(body);
-	count_own(c, status);
+	count_own(c, status, COUNTER_SANDBOX_PAID);
 	data = json_object_new_object();
 	json_object_object_add(data, "orderId", json_object_new_int64(order_id));
 	json_object_object_add(data, "orderNumber", json_object_new_string(payment.number));
@@ -199,19 +105,17 @@ handle_reminder(
 	enum store_status status;
 
 	if (user_id == 0) {
-		reply_empty(reply, 401);
+		refuse_stranger(c, reply);
 		return;
 	}
 	if (len < 1 || len > 18 || strspn(rest, "0123456789") != len) {
+		counters_add(c->counters, COUNTER_REFUSED_NOT_FOUND);
 		reply_envelope(reply, 404, "the path is /user/order/reminder/{id}", NULL);
 		return;
 	}
 	order_id = strtoll(rest, NULL, 10);
 	status = c->store->remind(c->store->arg, order_id, user_id);
-	if (status == STORE_OK)
-		counters_add(c->counters, COUNTER_REMINDERS);
-	if (status == STORE_DOWN)
-		counters_add(c->counters, COUNTER_STORE_DOWN);
+	count_own(c, status, COUNTER_REMINDERS);
 	answer_customer(reply, status, NULL);
 }
 
@@ -222,7 +126,7 @@ handle_health(
     const struct context *c, const struct request *r, const char *rest, struct reply *reply)
 {
 	bool is_up = c->store->is_up(c->store->arg);
-	json_object *object = counters_json(c->counters);
+	json_object *object = metrics_json(c->counters);
 
 	(void)r;
 	(void)rest;
@@ -231,6 +135,18 @@ handle_health(
 	    json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
 	reply->content_type = "application/json";
 	json_object_put(object);
+}
+
+/* Who may read it is the web server's affair: it asks here only what it was asked. */
+static void
+handle_metrics(
+    const struct context *c, const struct request *r, const char *rest, struct reply *reply)
+{
+	(void)r;
+	(void)rest;
+	reply_empty(reply, 200);
+	reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+	reply->body = metrics_text(c->counters);
 }
 
 /* --- routes --- */
@@ -264,6 +180,7 @@ static const struct route {
     {"/user/order/payment", "PUT", has_sandbox, handle_payment},
     {"/user/order/reminder/", "GET, POST", has_customers, handle_reminder},
     {"/healthz", "GET, HEAD", always, handle_health},
+    {"/metrics", "GET, HEAD", always, handle_metrics},
 };
 
 /* Words an error for whoever is at that path. */
@@ -292,33 +209,34 @@ method_is_allowed(const char *methods, const char *method)
 	return false;
 }
 
-static void
-refuse_method(struct reply *reply, const char *path, const char *methods)
-{
-	char message[80];
-
-	snprintf(message, sizeof message, "allowed: %s", methods);
-	reply_error(reply, path, 405, message);
-	reply->allow = methods;
-}
-
 /* True when the path was one of the gateways'. */
 static bool
 try_gateways(
     const struct context *c, const struct request *r, const char *path, struct reply *reply)
 {
-	for (size_t i = 0; i < n_gateways; i++) {
-		const struct gateway *g = &gateways[i];
+	int gateway = gateways_at(c->keys, path);
 
-		if (strcmp(path, g->path) != 0 || !g->is_configured(c->options))
-			continue;
-		if (strcmp(request_variable(r, "REQUEST_METHOD"), "POST") != 0)
-			refuse_method(reply, path, "POST");
-		else
-			handle_callback(c, g, r, reply);
+	if (gateway < 0)
+		return false;
+	if (strcmp(request_variable(r, "REQUEST_METHOD"), "POST") == 0) {
+		callbacks_handle(c, (size_t)gateway, r, reply);
 		return true;
 	}
-	return false;
+	counters_add(c->counters, COUNTER_REFUSED_METHOD);
+	gateways[gateway].answer(reply, 405, "allowed: POST");
+	reply->allow = "POST";
+	return true;
+}
+
+static void
+refuse_method(const struct context *c, const char *path, const char *methods, struct reply *reply)
+{
+	char message[80];
+
+	counters_add(c->counters, COUNTER_REFUSED_METHOD);
+	snprintf(message, sizeof message, "allowed: %s", methods);
+	reply_error(reply, path, 405, message);
+	reply->allow = methods;
 }
 
 static bool
@@ -335,10 +253,17 @@ try_routes(const struct context *c, const struct request *r, const char *path, s
 		if (method_is_allowed(route->methods, request_variable(r, "REQUEST_METHOD")))
 			route->handle(c, r, path + len, reply);
 		else
-			refuse_method(reply, path, route->methods);
+			refuse_method(c, path, route->methods, reply);
 		return true;
 	}
 	return false;
+}
+
+static void
+refuse_path(const struct context *c, const char *path, const char *message, struct reply *reply)
+{
+	counters_add(c->counters, COUNTER_REFUSED_NOT_FOUND);
+	reply_error(reply, path, 404, message);
 }
 
 void
@@ -348,7 +273,7 @@ handle_request(const struct context *c, const struct request *r, struct reply *r
 	const char *inner = request_variable(r, "PATH_INFO");
 
 	if (!request_path(r, path)) {
-		reply_gateway(reply, 404, "FAIL", "the path is too long");
+		refuse_path(c, "", "the path is too long", reply);
 		return;
 	}
 	if (try_gateways(c, r, path, reply) || try_routes(c, r, path, reply))
@@ -356,19 +281,25 @@ handle_request(const struct context *c, const struct request *r, struct reply *r
 	/* As a CGI script the program's own name stands before the path. */
 	if (*inner != '\0' && (try_gateways(c, r, inner, reply) || try_routes(c, r, inner, reply)))
 		return;
-	reply_error(reply, path, 404, "there is nothing here");
+	refuse_path(c, path, "there is nothing here", reply);
 }
 
 void
 handle_unread(const struct context *c, const struct request *r, int status, struct reply *reply)
 {
 	char path[REQUEST_PATH_MAX], message[64] = "the body is not complete";
+	int gateway;
 
 	if (!request_path(r, path))
 		path[0] = '\0';
 	if (status == 413)
 		snprintf(message, sizeof message, "the body is longer than %" PRId64 " bytes",
 		    c->options->body_max);
-	counters_add(c->counters, COUNTER_MALFORMED);
+	gateway = gateways_at(c->keys, path);
+	if (gateway >= 0) {
+		callbacks_refuse(c, (size_t)gateway, status, message, reply);
+		return;
+	}
+	counters_add(c->counters, COUNTER_REFUSED_NOT_READ);
 	reply_error(reply, path, status, message);
 }

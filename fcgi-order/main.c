@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fcgi-order/gateway.h"
 #include "fcgi-order/options.h"
 #include "fcgi-order/server.h"
 #include "fcgi-order/socket.h"
@@ -25,6 +26,10 @@ block_signals(void)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
+/* The gateways' keys, from the check of the settings to the end; static, as the counters are, for
+ * threads that must be left behind. */
+static struct gateway_keys gateway_keys;
+
 static int
 run_cgi(const struct options *o, struct counters *counters)
 {
@@ -33,7 +38,7 @@ run_cgi(const struct options *o, struct counters *counters)
 			"request in the environment");
 		return PROGRAM_EXIT_USAGE;
 	}
-	return server_run_cgi(o, counters) ? EXIT_SUCCESS : EXIT_FAILURE;
+	return server_run_cgi(o, &gateway_keys, counters) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int
@@ -60,7 +65,7 @@ run(void *options, const struct program_start *start)
 	}
 	log_info("started: version=%s socket=%s threads=%d", PACKAGE_VERSION,
 	    is_ours ? where : "inherited", (int)o->threads);
-	end = server_run(fd, o, &counters);
+	end = server_run(fd, o, &gateway_keys, &counters);
 	if (is_ours)
 		socket_unlink(where);
 	log_info("stopped");
@@ -69,10 +74,16 @@ run(void *options, const struct program_start *start)
 	return end == SERVER_ENDED ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* Keys are part of the settings: what is wrong with them is told with the rest. */
 static const char *
 conflict(const void *options)
 {
-	return options_conflict(options);
+	static char error[1024];
+	const char *problem = options_conflict(options);
+
+	if (problem != NULL)
+		return problem;
+	return gateways_open(&gateway_keys, options, error, sizeof error) ? NULL : error;
 }
 
 static const struct program program = {
@@ -105,6 +116,9 @@ int
 main(int argc, char **argv)
 {
 	struct options options = {0};
+	int status =
+	    program_main(&program, &options, has_arguments_of_a_stranger() ? 1 : argc, argv);
 
-	return program_main(&program, &options, has_arguments_of_a_stranger() ? 1 : argc, argv);
+	gateways_close(&gateway_keys);
+	return status;
 }

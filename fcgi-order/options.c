@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fcgi-order/gateway.h"
 #include "shared/pghosts.h"
 
 static const char *const levels[] = {"err", "warn", "info", "debug", NULL}; /* enum log_level */
@@ -24,8 +23,24 @@ const struct setting options_table[] = {
     {"threads", SETTING_INT, AT(threads), "8", 1, 256, NULL,
 	"Requests handled at the same time; each thread has a database connection of its own."},
     {"webhook_secret_file", SETTING_SECRET_FILE, AT(webhook_secret), NULL, 16, 4096, NULL,
-	"File with the secrets of /notify/webhook (Standard Webhooks), one in a line:"
-	" whsec_ and base64, or plain text."},
+	"File with the keys of /notify/webhook (Standard Webhooks), one in a line: whsec_ and"
+	" base64, or plain text, is a shared secret, whpk_ and base64 an ed25519 public key."},
+    {"wechatpay_mchid", SETTING_TEXT, AT(wechatpay_mchid), NULL, 1, 32, NULL,
+	"Merchant number that WeChat Pay knows the shop by."},
+    {"wechatpay_appid", SETTING_TEXT, AT(wechatpay_appid), NULL, 1, 1000, NULL,
+	"App ids that orders are paid in by WeChat Pay, with spaces between."},
+    {"wechatpay_keys", SETTING_TEXT, AT(wechatpay_keys), NULL, 1, 1000, NULL,
+	"File, or folder of files, with all platform certificates and public keys of WeChat Pay, in"
+	" PEM; a public key's id is a line PUB_KEY_ID_... before it, or the file's name."},
+    {"wechatpay_api_v3_key_file", SETTING_SECRET_FILE, AT(wechatpay_api_v3_key), NULL, 1, 200, NULL,
+	"File with the API v3 key, of exactly 32 bytes; up to four, one in a line."},
+    {"alipay_app_id", SETTING_TEXT, AT(alipay_app_id), NULL, 1, 1000, NULL,
+	"App ids that orders are paid in by Alipay, with spaces between."},
+    {"alipay_seller_id", SETTING_TEXT, AT(alipay_seller_id), NULL, 1, 1000, NULL,
+	"Seller ids (2088...) that Alipay pays to, with spaces between."},
+    {"alipay_keys", SETTING_TEXT, AT(alipay_keys), NULL, 1, 1000, NULL,
+	"File, or folder of files, with up to eight public keys or certificates of Alipay: PEM, or"
+	" the base64 that its pages show."},
     {"jwt_secret_file", SETTING_SECRET_FILE, AT(jwt_secret), NULL, 16, 1024, NULL,
 	"File with the secret that signs the customers' tokens (HS256, claim userId)."},
     {"sandbox_payment", SETTING_YES_NO, AT(sandbox_payment), "no", 0, 0, NULL,
@@ -54,7 +69,7 @@ options_conflict(const struct options *o)
 	if (!pghosts_understands(o->database))
 		return "database: must be a libpq connection string, as host=/run/postgresql "
 		       "dbname=orderbell";
-	return gateways_problem(o);
+	return NULL;
 }
 
 mode_t

@@ -13,6 +13,9 @@ struct options {
 	int socket_mode; /* as options_socket_mode() tells */
 	int64_t threads;
 	char *webhook_secret;
+	char *wechatpay_mchid, *wechatpay_appid, *wechatpay_keys; /* NULL: not set */
+	char *wechatpay_api_v3_key;
+	char *alipay_app_id, *alipay_seller_id, *alipay_keys;
 	char *jwt_secret;
 	int sandbox_payment;
 	char *currency;

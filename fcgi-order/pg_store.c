@@ -15,14 +15,20 @@ enum { CONNECT_MS = 700, MARGIN_MS = 250, RING_MS = 300, PING_MS = 1000 };
 
 enum { STUCK_MS = 500 }; /* what failed after that long has kept a thread from other requests */
 
-/* Names and order of the columns are those of orderbell.pay().  The shop's currency goes with the
- * payment: a setting of the session's is lost behind a pooler in transaction mode. */
+/* Each gives a verdict, an id, and the merchant whose bell is to be rung when that is news.
+ * The shop's currency goes with the payment: a setting of the session's is lost behind a pooler in
+ * transaction mode. */
 static const struct pgconn_statement statements[] = {
-    {"pay", "select p.verdict, p.order_id, p.merchant_id"
-	    " from (select set_config('orderbell.currency', $6, true) as currency offset 0) as shop"
+    {"pay", "select case when p.ask_again then 'unknown_yet' else p.verdict end, p.order_id,"
+	    " p.merchant_id"
+	    " from (select set_config('orderbell.currency', $9, true) as currency offset 0) as shop"
 	    " cross join lateral orderbell.pay(p_number => $1, p_amount => $2::numeric,"
 	    " p_currency => case when shop.currency is not null then $3 end,"
-	    " p_gateway => $4, p_transaction_id => $5, p_bell => 'later') as p"},
+	    " p_gateway => $4, p_transaction_id => $5, p_bell => 'later', p_pay_method => $6::int,"
+	    " p_notification_id => $7, p_state => $8) as p"},
+    {"note", "select 'noted', null::bigint, null::bigint from orderbell.note_callback("
+	     "p_gateway => $1, p_notification_id => $2, p_verdict => $3, p_number => $4,"
+	     " p_transaction_id => $5, p_state => $6, p_detail => $7)"},
     {"pay_own", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
 		" p_amount => null, p_gateway => 'sandbox', p_bell => 'later',"
 		" p_user_id => $2::bigint, p_pay_method => $3::int)"},
@@ -43,11 +49,14 @@ struct pg_store {
 };
 
 static const struct verdict {
-	const char *name; /* verdict of orderbell.pay(), or a SQLSTATE of orderbell's */
+	const char *name; /* as statements give it, or a SQLSTATE of orderbell's */
 	enum store_status status;
 } verdicts[] = {
     {"paid", STORE_OK},
+    {"noted", STORE_OK},
     {"already_paid", STORE_ALREADY_PAID},
+    {"paid_twice", STORE_PAID_TWICE},
+    {"unknown_yet", STORE_UNKNOWN_YET},
     {"unknown_order", STORE_UNKNOWN_ORDER},
     {"amount_differs", STORE_AMOUNT_DIFFERS},
     {"cancelled", STORE_CANCELLED},
@@ -178,7 +187,7 @@ run_inside(struct pg_store *s, const char *statement, int n, const char *const *
 	status = status_of(s, statement, res);
 	if (PQntuples(res) == 1 && !PQgetisnull(res, 0, 1))
 		*id = strtoll(PQgetvalue(res, 0, 1), NULL, 10);
-	if (status == STORE_OK)
+	if (status == STORE_OK && !PQgetisnull(res, 0, 2))
 		ring(s, PQgetvalue(res, 0, 2));
 	PQclear(res);
 	return status;
@@ -201,14 +210,36 @@ run(struct pg_store *s, const char *statement, int n, const char *const *params,
 	return status;
 }
 
+/* What is empty is not known. */
+static const char *
+or_null(const char *text)
+{
+	return *text == '\0' ? NULL : text;
+}
+
 static enum store_status
-pay(void *arg, const char *gateway, const struct payment *payment, int64_t *order_id)
+pay(void *arg, const char *gateway, int pay_method, const struct callback *callback,
+    int64_t *order_id)
 {
 	const struct pg_store *s = arg;
+	const struct payment *payment = &callback->payment;
+	char method[12];
 	const char *params[] = {payment->number, payment->amount, payment->currency, gateway,
-	    payment->transaction_id, s->currency};
+	    payment->transaction_id, pay_method == 0 ? NULL : method, callback->id,
+	    or_null(callback->state), s->currency};
 
-	return run(arg, "pay", 6, params, order_id);
+	snprintf(method, sizeof method, "%d", pay_method);
+	return run(arg, "pay", 9, params, order_id);
+}
+
+static enum store_status
+note_callback(void *arg, const char *gateway, const struct callback *callback, const char *verdict)
+{
+	const char *params[] = {gateway, callback->id, verdict, callback->payment.number,
+	    or_null(callback->payment.transaction_id), or_null(callback->state), callback->reason};
+	int64_t id = 0;
+
+	return run(arg, "note", 7, params, &id);
 }
 
 static enum store_status
@@ -266,7 +297,7 @@ pg_store_new(const struct options *options, struct counters *counters, struct va
 	snprintf(s->session_sql, sizeof s->session_sql,
 	    "set statement_timeout = %d; set lock_timeout = %d; set client_encoding = 'UTF8'",
 	    s->statement_ms, s->statement_ms * 3 / 5);
-	s->interface = (struct order_store){s, pay, pay_own, remind, is_up};
+	s->interface = (struct order_store){s, pay, note_callback, pay_own, remind, is_up};
 	s->db = pgconn_new(options->database, "fcgi-order", s->session_sql, statements);
 	if (s->db != NULL)
 		return s;

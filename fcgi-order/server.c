@@ -30,6 +30,7 @@ struct server {
 	struct entry *entry;
 	int listen_fd;
 	const struct options *options;
+	const struct gateway_keys *keys;
 	struct counters *counters;
 	struct valve valve;
 	atomic_bool has_failed;
@@ -53,18 +54,16 @@ discard(read_body *read_from, void *from)
 		;
 }
 
-/* Handles a request whose body is read with `read_from`.  False when not all of it was read. */
+/* Handles a request whose body is read with `read_from`; `context` has all but the time.  False
+ * when not all of the body was read. */
 static bool
-handle(const struct options *options, struct counters *counters, const struct order_store *store,
-    char **env, read_body *read_from, void *from, struct reply *reply)
+handle(struct context *context, char **env, read_body *read_from, void *from, struct reply *reply)
 {
-	size_t most = (size_t)options->body_max;
+	size_t most = (size_t)context->options->body_max;
 	/* One byte more than allowed tells a body that is too long, whatever CONTENT_LENGTH says.
 	 */
 	char *body = malloc(most + 2);
 	struct request request = {.env = env, .body = body};
-	struct context context = {
-	    .options = options, .store = store, .counters = counters, .now = (int64_t)time(NULL)};
 	bool is_whole = false;
 
 	if (body == NULL) {
@@ -73,14 +72,15 @@ handle(const struct options *options, struct counters *counters, const struct or
 	}
 	request.body_len = read_from(from, body, most + 1, clock_ms() + BODY_MS);
 	body[request.body_len] = '\0';
+	context->now = (int64_t)time(NULL);
 	if (request.body_len > most) {
 		discard(read_from, from);
-		handle_unread(&context, &request, 413, reply);
+		handle_unread(context, &request, 413, reply);
 	} else if (!request_is_whole(&request)) {
-		handle_unread(&context, &request, 400, reply);
+		handle_unread(context, &request, 400, reply);
 	} else {
 		is_whole = true;
-		handle_request(&context, &request, reply);
+		handle_request(context, &request, reply);
 	}
 	free(body);
 	return is_whole;
@@ -140,10 +140,10 @@ send_fcgi(FCGX_Stream *out, const struct reply *reply, bool is_head)
 static void
 serve(const struct server *s, const struct order_store *store, FCGX_Request *fcgi)
 {
+	struct context context = {s->options, s->keys, store, s->counters, 0};
 	struct reply reply = {0};
 	const char *method = FCGX_GetParam("REQUEST_METHOD", fcgi->envp);
-	bool is_whole =
-	    handle(s->options, s->counters, store, fcgi->envp, read_fcgi, fcgi->in, &reply);
+	bool is_whole = handle(&context, fcgi->envp, read_fcgi, fcgi->in, &reply);
 
 	send_fcgi(fcgi->out, &reply, method != NULL && strcmp(method, "HEAD") == 0);
 	reply_fini(&reply);
@@ -227,7 +227,8 @@ start_threads(struct server *s)
 }
 
 enum server_end
-server_run(int listen_fd, const struct options *options, struct counters *counters)
+server_run(int listen_fd, const struct options *options, const struct gateway_keys *keys,
+    struct counters *counters)
 {
 	struct server *s = calloc(1, sizeof *s + (size_t)options->threads * sizeof *s->threads);
 	enum server_end end = SERVER_FAILED;
@@ -239,6 +240,7 @@ server_run(int listen_fd, const struct options *options, struct counters *counte
 	}
 	s->listen_fd = listen_fd;
 	s->options = options;
+	s->keys = keys;
 	s->counters = counters;
 	s->valve.most = (int)options->threads;
 	atomic_init(&s->valve.allowed, (int)options->threads);
@@ -279,19 +281,22 @@ read_cgi(void *from, char *bytes, size_t n, int64_t deadline_ms)
 }
 
 bool
-server_run_cgi(const struct options *options, struct counters *counters)
+server_run_cgi(
+    const struct options *options, const struct gateway_keys *keys, struct counters *counters)
 {
 	const char *method = getenv("REQUEST_METHOD"), *length = getenv("CONTENT_LENGTH");
 	size_t left = length == NULL ? 0 : strtoul(length, NULL, 10);
 	struct valve valve = {.most = 1, .allowed = 1};
 	struct pg_store *store = pg_store_new(options, counters, &valve);
+	struct context context = {options, keys, NULL, counters, 0};
 	struct reply reply = {0};
 	char header[512];
 	bool ok;
 
 	if (store == NULL)
 		return false;
-	handle(options, counters, pg_store_interface(store), environ, read_cgi, &left, &reply);
+	context.store = pg_store_interface(store);
+	handle(&context, environ, read_cgi, &left, &reply);
 	ok = format_header(&reply, header, sizeof header) > 0 && fputs(header, stdout) != EOF;
 	if (ok && reply.body != NULL && (method == NULL || strcmp(method, "HEAD") != 0))
 		ok = fputs(reply.body, stdout) != EOF;

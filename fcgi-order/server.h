@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "fcgi-order/counters.h"
+#include "fcgi-order/gateway.h"
 #include "fcgi-order/options.h"
 
 /* True when descriptor 0 is a FastCGI socket that the web server made. */
@@ -19,9 +20,11 @@ enum server_end {
 
 /* Serves FastCGI requests from a listening socket in options->threads threads until SIGTERM,
  * SIGINT or SIGUSR1 (FastCGI's own), which must be blocked in the caller. */
-enum server_end server_run(int listen_fd, const struct options *options, struct counters *counters);
+enum server_end server_run(int listen_fd, const struct options *options,
+    const struct gateway_keys *keys, struct counters *counters);
 
 /* Serves the one request that the environment and standard input describe (CGI, RFC 3875). */
-bool server_run_cgi(const struct options *options, struct counters *counters);
+bool server_run_cgi(
+    const struct options *options, const struct gateway_keys *keys, struct counters *counters);
 
 #endif
