@@ -166,6 +166,7 @@ a_folder_is_all_its_files_and_their_names_are_ids(void **state)
 	assert_null(keyfiles_load(f->folder, f->error, sizeof f->error));
 	assert_non_null(strstr(f->error, f->path));
 	assert_non_null(strstr(f->error, "no key is in it; allowed are"));
+	free(certificate);
 }
 
 static void
