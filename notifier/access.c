@@ -8,6 +8,78 @@
 #include <string.h>
 #include <strings.h>
 
+/* --- snapshots --- */
+
+/* One that access_new() made, with its texts behind it. */
+struct snapshot {
+	struct access access;
+	size_t texts_size;
+	char texts[];
+};
+
+/* Copies a text to *at and moves on; NULL stays NULL. */
+static const char *
+copy_text(char **at, const char *text)
+{
+	char *copy = *at;
+
+	if (text == NULL)
+		return NULL;
+	*at = stpcpy(copy, text) + 1;
+	return copy;
+}
+
+static size_t
+text_size(const char *text)
+{
+	return text == NULL ? 0 : strlen(text) + 1;
+}
+
+struct access *
+access_new(const struct access *from)
+{
+	size_t size = text_size(from->allow_origin) + text_size(from->trusted_proxy);
+	struct snapshot *s;
+	char *at;
+
+	for (size_t i = 0; i < from->n_keys; i++)
+		size += text_size(from->keys[i].kid) + text_size(from->keys[i].secret);
+	s = malloc(sizeof *s + size);
+	if (s == NULL)
+		return NULL;
+	s->access = *from;
+	s->texts_size = size;
+	at = s->texts;
+	for (size_t i = 0; i < from->n_keys; i++) {
+		s->access.keys[i].kid = copy_text(&at, from->keys[i].kid);
+		s->access.keys[i].secret = copy_text(&at, from->keys[i].secret);
+	}
+	s->access.allow_origin = copy_text(&at, from->allow_origin);
+	s->access.trusted_proxy = copy_text(&at, from->trusted_proxy);
+	atomic_init(&s->access.refs, 1);
+	return &s->access;
+}
+
+struct access *
+access_hold(struct access *a)
+{
+	atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+	return a;
+}
+
+void
+access_release(struct access *a)
+{
+	struct snapshot *s = (struct snapshot *)a;
+
+	if (a == NULL || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	explicit_bzero(s->texts, s->texts_size);
+	free(s);
+}
+
+/* --- fences --- */
+
 /* Every address that a proxy in front of us says it speaks for must be of this machine. */
 static bool
 is_forwarded_from_outside(const struct request *r)

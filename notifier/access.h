@@ -1,8 +1,10 @@
 /* access.h - who may connect, and to which merchant's events.  Pure but for the clock it is given.
- * Immutable once made: any thread. */
+ * Immutable once made: any thread.  When the settings change another one takes its place; whoever
+ * still works by this one holds a reference. */
 #ifndef NOTIFIER_ACCESS_H
 #define NOTIFIER_ACCESS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +26,13 @@ struct access {
 	bool token_in_query;       /* ?token= is looked at too */
 	const char *allow_origin;  /* space-separated; "*": any; "": only the request's own host */
 	const char *trusted_proxy; /* space-separated addresses */
+	atomic_uint refs;          /* of one that access_new() made */
 };
+
+/* Gives a reference to a copy of all that *from says, its texts too; NULL: out of memory. */
+struct access *access_new(const struct access *from);
+struct access *access_hold(struct access *a);
+void access_release(struct access *a); /* accepts NULL; the last one wipes the keys */
 
 /* Whose events, and until when. */
 struct grant {

@@ -77,6 +77,20 @@ carrier_drain(struct carrier *c, int drain_ms)
 }
 
 void
+carrier_reconfigure(struct carrier *c, const struct carrier_options *options, struct access *access)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++) {
+		struct configure_note *note = malloc(sizeof *note);
+
+		if (note == NULL)
+			abort(); /* a key that was taken back would go on opening doors */
+		*note = (struct configure_note){*options, access_hold(access)};
+		must_post(&c->loops[i], &(struct note){.kind = NOTE_CONFIGURE, .configure = note});
+	}
+	carrier_flush(c);
+}
+
+void
 carrier_post_kept(struct carrier *c, struct ticket ticket)
 {
 	must_post(
@@ -169,7 +183,7 @@ carrier_adopt(struct carrier *c, const struct newcomer *newcomer)
 /* --- start and stop --- */
 
 struct carrier *
-carrier_new(const struct carrier_options *options, const struct access *access,
+carrier_new(const struct carrier_options *options, struct access *access,
     const struct carrier_needs *needs, struct census *census, struct metrics *metrics)
 {
 	size_t n = (size_t)options->n_loops;

@@ -62,8 +62,9 @@ struct newcomer {
 
 struct carrier;
 
-/* All is borrowed for the carrier's life.  NULL: out of memory or descriptors. */
-struct carrier *carrier_new(const struct carrier_options *options, const struct access *access,
+/* All is borrowed for the carrier's life, but for `access`, of which it takes a reference of its
+ * own.  NULL: out of memory or descriptors. */
+struct carrier *carrier_new(const struct carrier_options *options, struct access *access,
     const struct carrier_needs *needs, struct census *census, struct metrics *metrics);
 void carrier_free(struct carrier *c); /* accepts NULL; only when it does not run */
 
@@ -92,6 +93,10 @@ void carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *
 /* Any thread.  Every terminal is to be told of again by needs->present(). */
 void carrier_retell(struct carrier *c);
 void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */
+
+/* From now on these hold, but for n_loops; copied, `access` is held. */
+void carrier_reconfigure(
+    struct carrier *c, const struct carrier_options *options, struct access *access);
 
 /* Says goodbye (4003) to every terminal, spread evenly over drain_ms. */
 void carrier_drain(struct carrier *c, int drain_ms);

@@ -48,7 +48,8 @@ struct conn {
 	int64_t ticket;      /* of what it waits for from the database; 0: nothing */
 	uint8_t feed;        /* enum feed */
 	bool awaits_page, is_caught_up;
-	int64_t address_key; /* census */
+	uint16_t heartbeat_s; /* between two beats, as it was told */
+	int64_t address_key;  /* census */
 	int64_t next_beat_ms;
 	int64_t blocked_since_ms;  /* the socket has taken nothing since; 0: it is not full */
 	int64_t deadline_ms;       /* 0: none.  Of the hello, of a drain, of the end of a close */

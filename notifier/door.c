@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ enum {
 struct door {
 	struct mg_context *civetweb;
 	const struct door_options *options;
-	const struct access *access;
+	pthread_mutex_t access_lock;
+	struct access *access; /* a reference */
 	struct carrier *carrier;
 	const struct door_answers *answers;
 	struct census *census;
@@ -130,6 +132,7 @@ refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
 /* One request on its way through the door. */
 struct visit {
 	struct door *door;
+	struct access *access; /* a reference */
 	struct mg_connection *mg;
 	struct request request;
 	char path[PATH_SIZE]; /* decoded */
@@ -219,10 +222,8 @@ take_socket(struct visit *v)
 static int
 identify(struct visit *v, enum session_kind kind, struct newcomer *newcomer, const char **reason)
 {
-	const struct access *access = v->door->access;
-
 	switch (access_by_request(
-	    access, &v->request, (int64_t)time(NULL), &newcomer->grant, &newcomer->claim)) {
+	    v->access, &v->request, (int64_t)time(NULL), &newcomer->grant, &newcomer->claim)) {
 	case ACCESS_GRANTED:
 	case ACCESS_CLAIMED: return 0;
 	case ACCESS_EXPIRED: *reason = "the token has expired"; break;
@@ -264,7 +265,7 @@ enter(struct visit *v, const struct passage *p, struct newcomer *newcomer)
 	char address[64];
 	int status;
 
-	request_client_address(&v->request, d->access->trusted_proxy, address, sizeof address);
+	request_client_address(&v->request, v->access->trusted_proxy, address, sizeof address);
 	newcomer->address_key = census_address_key(address);
 	if (!census_enter(d->census, newcomer->address_key))
 		return refuse(d, v->mg, 503, "too many connections");
@@ -391,6 +392,53 @@ read_request(const struct mg_request_info *info, struct visit *v, const char **r
 	return request_decode_path(info->local_uri, v->path, sizeof v->path) ? 0 : 400;
 }
 
+static int
+answer(struct visit *v, const struct mg_request_info *info)
+{
+	const struct route *route;
+	const char *reason;
+	int status = read_request(info, v, &reason);
+
+	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
+	mg_disable_connection_keep_alive(v->mg);
+	if (status != 0)
+		return refuse(v->door, v->mg, status, reason);
+	route = find_route(v->path);
+	reason = access_refusal(v->access, &v->request);
+	if (reason != NULL)
+		return refuse(v->door, v->mg, 403, reason);
+	if (route == NULL)
+		return refuse(v->door, v->mg, 404, "there is nothing here");
+	if (!route->any_method && strcmp(v->request.method, "GET") != 0 &&
+	    strcmp(v->request.method, "HEAD") != 0)
+		return refuse(v->door, v->mg, 405, "only GET and HEAD");
+	return route->serve(v);
+}
+
+static struct access *
+hold_access(struct door *d)
+{
+	struct access *a;
+
+	pthread_mutex_lock(&d->access_lock);
+	a = access_hold(d->access);
+	pthread_mutex_unlock(&d->access_lock);
+	return a;
+}
+
+void
+door_set_access(struct door *d, struct access *access)
+{
+	struct access *old;
+
+	access_hold(access);
+	pthread_mutex_lock(&d->access_lock);
+	old = d->access;
+	d->access = access;
+	pthread_mutex_unlock(&d->access_lock);
+	access_release(old);
+}
+
 /* civetweb calls this for every request it could read; whatever it is, it ends here. */
 static int
 begin_request(struct mg_connection *mg)
@@ -399,6 +447,7 @@ begin_request(struct mg_connection *mg)
 	struct visit v = {
 	    .door = info->user_data,
 	    .mg = mg,
+	    .access = hold_access(info->user_data),
 	    .request =
 		{
 		    .method = info->request_method,
@@ -408,24 +457,10 @@ begin_request(struct mg_connection *mg)
 		    .peer = info->remote_addr,
 		},
 	};
-	const struct route *route;
-	const char *reason;
-	int status = read_request(info, &v, &reason);
+	int status = answer(&v, info);
 
-	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
-	mg_disable_connection_keep_alive(mg);
-	if (status != 0)
-		return refuse(v.door, mg, status, reason);
-	route = find_route(v.path);
-	reason = access_refusal(v.door->access, &v.request);
-	if (reason != NULL)
-		return refuse(v.door, mg, 403, reason);
-	if (route == NULL)
-		return refuse(v.door, mg, 404, "there is nothing here");
-	if (!route->any_method && strcmp(v.request.method, "GET") != 0 &&
-	    strcmp(v.request.method, "HEAD") != 0)
-		return refuse(v.door, mg, 405, "only GET and HEAD");
-	return route->serve(&v);
+	access_release(v.access);
+	return status;
 }
 
 /* civetweb calls this for what it could not read.  Its own answer would have no status line where
@@ -507,7 +542,7 @@ choose_self_test_path(struct door *d)
 }
 
 struct door *
-door_open(const struct door_options *options, const struct access *access, struct carrier *carrier,
+door_open(const struct door_options *options, struct access *access, struct carrier *carrier,
     const struct door_answers *answers, struct census *census, struct metrics *metrics,
     const char **reason)
 {
@@ -517,7 +552,8 @@ door_open(const struct door_options *options, const struct access *access, struc
 	if (d == NULL)
 		return NULL;
 	d->options = options;
-	d->access = access;
+	pthread_mutex_init(&d->access_lock, NULL);
+	d->access = access_hold(access);
 	d->carrier = carrier;
 	d->answers = answers;
 	d->census = census;
@@ -581,5 +617,7 @@ door_close(struct door *d)
 		mg_stop(d->civetweb);
 	gate_free(d->gate);
 	handover_fini(&d->handover);
+	access_release(d->access);
+	pthread_mutex_destroy(&d->access_lock);
 	free(d);
 }

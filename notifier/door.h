@@ -27,11 +27,14 @@ struct door_answers {
 
 struct door;
 
-/* Opens the ports.  All is borrowed for the door's life.  NULL: it could not, and *reason says why.
- */
-struct door *door_open(const struct door_options *options, const struct access *access,
+/* Opens the ports.  All is borrowed for the door's life, but for `access`, of which it takes a
+ * reference of its own.  NULL: it could not, and *reason says why. */
+struct door *door_open(const struct door_options *options, struct access *access,
     struct carrier *carrier, const struct door_answers *answers, struct census *census,
     struct metrics *metrics, const char **reason);
+
+/* Judges requests by this one from now on; `access` is held. */
+void door_set_access(struct door *d, struct access *access);
 
 /* Does one real hand-over through the loopback.  NULL when it works, else why it does not: then
  * this civetweb is not one that the program can run on. */

@@ -28,7 +28,7 @@ hear(struct ear *e, const char *payload)
 	case BELL_BROADCAST:
 		metrics_add(r->metrics, METRIC_BROADCASTS, 1);
 		if (bell.merchant != 0 || e->options->broadcast)
-			reader_pass_on(r, item_new(&bell.broadcast, r->plain_escape_html));
+			reader_pass_on(r, item_new(&bell.broadcast, e->options->plain_escape_html));
 		else
 			log_info("broadcast to all refused: broadcast=no");
 		break;

@@ -62,7 +62,7 @@ feed_begin(struct loop *l, struct conn *c)
 }
 
 bool
-feed_welcome(struct loop *l, struct conn *c, const struct page *opening)
+feed_welcome(struct conn *c, const struct page *opening)
 {
 	struct session_start start;
 
@@ -76,8 +76,7 @@ feed_welcome(struct loop *l, struct conn *c, const struct page *opening)
 		    c->session.wants_open ? answer_open_header(opening, start.next - 1) : NULL;
 		if (c->session.wants_open && c->open_header == NULL)
 			return false;
-	} else if (!session_welcome(
-		       &c->session, opening, l->options.heartbeat_s, &c->outbox, &start)) {
+	} else if (!session_welcome(&c->session, opening, c->heartbeat_s, &c->outbox, &start)) {
 		return false;
 	}
 	c->welcome_top = opening->top;

@@ -20,7 +20,7 @@ void feed_begin(struct loop *l, struct conn *c);
 enum conn_status feed_send(struct loop *l, struct conn *c);
 
 /* It hears where it goes on (a PAGE_OPENING).  False: out of memory. */
-bool feed_welcome(struct loop *l, struct conn *c, const struct page *opening);
+bool feed_welcome(struct conn *c, const struct page *opening);
 
 /* True when a page goes on where a terminal stands. */
 bool feed_fits(const struct conn *c, const struct page *p);

@@ -11,6 +11,7 @@
 #ifndef NOTIFIER_GATE_H
 #define NOTIFIER_GATE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
@@ -25,7 +26,9 @@ enum {
 };
 
 struct gate_options {
-	int max_pending;     /* sockets whose header is awaited; beyond, the oldest is dropped */
+	/* Sockets whose header is awaited; beyond, the oldest is dropped.  May be changed while it
+	 * runs. */
+	atomic_int max_pending;
 	int max_descriptors; /* of the process: sessions and pending ones stay below */
 };
 

@@ -22,6 +22,10 @@ drop_note(const struct note *note)
 	case NOTE_PAGE: page_free(note->page); break;
 	case NOTE_RECORD: free(note->record); break;
 	case NOTE_TERMINALS: free(note->terminals); break;
+	case NOTE_CONFIGURE:
+		access_release(note->configure->access);
+		free(note->configure);
+		break;
 	case NOTE_STREAM:
 	case NOTE_KEPT:
 	case NOTE_RETELL:

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "notifier/carrier.h"
 #include "notifier/conn.h"
 #include "notifier/handshake.h"
 #include "notifier/hub.h"
@@ -25,6 +26,7 @@ enum note_kind {
 	NOTE_RECORD,
 	NOTE_TERMINALS,
 	NOTE_RETELL,
+	NOTE_CONFIGURE,
 	NOTE_DRAIN,
 	NOTE_STOP
 };
@@ -42,6 +44,12 @@ struct terminals_note {
 	int64_t ids[];
 };
 
+/* What holds from now on. */
+struct configure_note {
+	struct carrier_options options;
+	struct access *access; /* a reference */
+};
+
 struct note {
 	enum note_kind kind;
 	union {
@@ -55,6 +63,7 @@ struct note {
 		int64_t ticket;                   /* KEPT */
 		struct record_note *record;       /* RECORD: owned */
 		struct terminals_note *terminals; /* TERMINALS: owned */
+		struct configure_note *configure; /* CONFIGURE: owned */
 		int drain_ms;                     /* DRAIN */
 	};
 };

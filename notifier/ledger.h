@@ -4,6 +4,7 @@
 #ifndef NOTIFIER_LEDGER_H
 #define NOTIFIER_LEDGER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@
 
 struct ledger_options {
 	const char *conninfo;
-	bool plain_escape_html;
+	atomic_bool plain_escape_html; /* may be changed while it runs */
 };
 
 /* Called in the ledger's thread; must not block on a terminal.  Takes the page. */

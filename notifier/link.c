@@ -301,7 +301,8 @@ link_adopt(struct loop *l, struct conn *c)
 	metrics_add(l->shared->metrics, METRIC_ADOPTED_PLAIN + c->session.kind, 1);
 	/* The first beat anywhere in the interval: after a restart all come back at once, and their
 	 * beats should not stay together for ever. */
-	c->next_beat_ms = l->now_ms + 1000 + random_below(l, l->options.heartbeat_s * 1000 - 1000);
+	c->heartbeat_s = (uint16_t)l->options.heartbeat_s;
+	c->next_beat_ms = l->now_ms + 1000 + random_below(l, c->heartbeat_s * 1000 - 1000);
 	set_first_deadline(l, c);
 	/* Its handshake was under way when the drain began. */
 	if (l->drain_until_ms != 0 && !session_is_brief(&c->session))
@@ -316,10 +317,22 @@ link_adopt(struct loop *l, struct conn *c)
 
 /* --- its times --- */
 
+/* One that was told how often a beat comes keeps that if it would now be seldomer: it counts on it.
+ */
+void
+link_reconfigure(struct loop *l, struct conn *c)
+{
+	if (l->options.heartbeat_s < c->heartbeat_s) {
+		c->heartbeat_s = (uint16_t)l->options.heartbeat_s;
+		sooner(&c->next_beat_ms, l->now_ms + 1 + random_below(l, c->heartbeat_s * 1000));
+	}
+	link_set_timer(l, c);
+}
+
 static void
 beat(struct loop *l, struct conn *c)
 {
-	c->next_beat_ms = l->now_ms + l->options.heartbeat_s * 1000;
+	c->next_beat_ms = l->now_ms + c->heartbeat_s * 1000;
 	if (c->n_unanswered >= MISSED_BEATS_MAX) {
 		conn_abort(c);
 		link_bury(l, c, METRIC_CLOSED_DEAD);

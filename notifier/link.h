@@ -39,6 +39,9 @@ void link_bury(struct loop *l, struct conn *c, enum metric why);
 bool link_is_buried(const struct conn *c);
 void link_free_buried(struct loop *l);
 
+/* The loop's options are others now. */
+void link_reconfigure(struct loop *l, struct conn *c);
+
 /* Its time has come: what is due? */
 void link_look_after(struct loop *l, struct conn *c);
 

@@ -9,6 +9,7 @@
 #ifndef NOTIFIER_LISTENER_H
 #define NOTIFIER_LISTENER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,8 +38,9 @@ struct listener_sink {
 
 struct listener_options {
 	const char *conninfo;
-	bool broadcast; /* a NOTIFY by hand without merchant goes to all terminals */
-	bool plain_escape_html;
+	/* These may be changed while it runs. */
+	atomic_bool broadcast; /* a NOTIFY by hand without merchant goes to all terminals */
+	atomic_bool plain_escape_html;
 };
 
 struct listener;

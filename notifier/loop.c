@@ -104,7 +104,7 @@ take_opening(struct loop *l, struct conn *c, const struct page *opening)
 {
 	if (c->session.state != SESSION_ENTER || c->session.kind == SESSION_PLAIN)
 		return;
-	if (feed_welcome(l, c, opening))
+	if (feed_welcome(c, opening))
 		link_flush(l, c);
 	else
 		link_refuse(l, c, CLOSE_TRY_LATER);
@@ -220,6 +220,17 @@ start_drain(struct loop *l, int drain_ms)
 	}
 }
 
+/* The settings have changed. */
+static void
+take_configure(struct loop *l, const struct configure_note *note)
+{
+	access_release(l->access);
+	l->access = note->access;
+	l->options = note->options;
+	for (struct conn *c = l->conns; c != NULL; c = c->next)
+		link_reconfigure(l, c);
+}
+
 static void
 publish(struct loop *l, const struct note *note)
 {
@@ -255,6 +266,10 @@ take_note(struct loop *l, const struct note *note)
 		free(note->terminals);
 		break;
 	case NOTE_RETELL: retell(l); break;
+	case NOTE_CONFIGURE:
+		take_configure(l, note->configure);
+		free(note->configure);
+		break;
 	case NOTE_DRAIN: start_drain(l, note->drain_ms); break;
 	case NOTE_STOP: l->is_stopping = true; break;
 	}
@@ -338,7 +353,7 @@ loop_init(struct loop *l, int index, const struct loop_shared *shared)
 {
 	*l = (struct loop){.shared = shared, .index = index};
 	l->options = *shared->options;
-	l->access = shared->access;
+	l->access = access_hold(shared->access);
 	idmap_init(&l->tickets);
 	l->poller = (struct poller){-1, -1};
 	inbox_init(&l->inbox, &l->poller);
@@ -359,6 +374,7 @@ loop_fini(struct loop *l)
 	inbox_fini(&l->inbox);
 	idmap_fini(&l->tickets);
 	hub_free(l->hub);
+	access_release(l->access);
 	free(l->buffer);
 	poller_close(&l->poller);
 }

@@ -16,8 +16,8 @@
 
 /* What all loops share; all borrowed. */
 struct loop_shared {
-	const struct carrier_options *options;
-	const struct access *access;
+	const struct carrier_options *options; /* at the start */
+	struct access *access;                 /* at the start */
 	const struct carrier_needs *needs;
 	struct census *census;
 	struct metrics *metrics;
@@ -27,9 +27,9 @@ enum { LOOP_READ_BYTES = 65536 };
 
 struct loop {
 	const struct loop_shared *shared;
-	struct carrier_options options;
-	const struct access *access;
-	int index; /* among the carrier's loops */
+	struct carrier_options options; /* that hold now */
+	struct access *access;          /* the same; a reference */
+	int index;                      /* among the carrier's loops */
 	pthread_t thread;
 	struct poller poller;
 	struct inbox inbox; /* how other threads reach it */

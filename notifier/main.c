@@ -26,8 +26,12 @@ enum { DRAIN_GRACE_MS = 6000 };
 
 /* All parts, in the order in which they are made; unmade in reverse. */
 struct notifier {
-	const struct options *options;
-	struct access access;
+	const struct program_start *started_as;
+	const struct options *options; /* those of the start: the parts borrow the fixed ones */
+	const struct options *current; /* those that hold now: the same, or: */
+	struct options reloaded;
+	int64_t n_descriptors;
+	struct access *access;
 	struct metrics metrics;
 	struct census *census;
 	struct listener_options listener_options;
@@ -182,68 +186,37 @@ raise_descriptor_limit(void)
 
 enum { DESCRIPTORS_RESERVED = 256 }; /* for civetweb's hands, the database, files */
 
-static void
-set_access(struct notifier *n)
+static struct access *
+access_of(const struct options *o)
 {
-	const struct options *o = n->options;
-	struct access *a = &n->access;
+	struct access a = {
+	    .auth = (enum access_auth)o->auth,
+	    .token_in_query = o->token_in_query,
+	    .allow_origin = o->allow_origin,
+	    .trusted_proxy = o->trusted_proxy,
+	};
 
-	a->auth = (enum access_auth)o->auth;
-	a->token_in_query = o->token_in_query;
-	a->allow_origin = o->allow_origin;
-	a->trusted_proxy = o->trusted_proxy;
 	if (o->jwt_secret != NULL)
-		a->keys[a->n_keys++] = (struct token_key){o->jwt_kid, o->jwt_secret};
+		a.keys[a.n_keys++] = (struct token_key){o->jwt_kid, o->jwt_secret};
 	if (o->jwt_secret_2 != NULL)
-		a->keys[a->n_keys++] = (struct token_key){o->jwt_kid_2, o->jwt_secret_2};
+		a.keys[a.n_keys++] = (struct token_key){o->jwt_kid_2, o->jwt_secret_2};
+	return access_new(&a);
 }
 
-static void
-set_parts(struct notifier *n)
+static struct carrier_options
+carrier_options_of(const struct options *o)
 {
-	const struct options *o = n->options;
-
-	set_access(n);
-	n->listener_options =
-	    (struct listener_options){o->database, o->broadcast, o->plain_escape_html};
-	n->sink = (struct listener_sink){
-	    .arg = n,
-	    .stream = sink_stream,
-	    .item = sink_item,
-	    .item_to_all = sink_item_to_all,
-	    .terminals = sink_terminals,
-	    .mode = sink_mode,
-	    .flush = sink_flush,
-	};
-	n->carrier_options = (struct carrier_options){
+	return (struct carrier_options){
 	    .n_loops = (int)o->carrier_loops,
 	    .heartbeat_s = (int)o->heartbeat_s,
 	    .slow_s = (int)o->slow_s,
 	    .hello_s = (int)o->hello_s,
 	};
-	n->needs =
-	    (struct carrier_needs){n, watch, unwatch, ask, ack, prove, present, gone, delivered};
-	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
-	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
-	n->clerk_options = (struct clerk_options){
-	    .conninfo = o->database,
-	    .name = o->listen,
-	    .escalate_s = o->escalate_s,
-	};
-	n->clerk_sink = (struct clerk_sink){n, sink_retell};
-	n->answers = (struct door_answers){n, is_ready};
-	n->door_options = (struct door_options){
-	    .listen = o->listen,
-	    .console_dir = o->console_dir,
-	    .n_threads = (int)o->door_threads,
-	    .gate = {.max_pending = (int)o->max_pending},
-	};
 }
 
-static struct census *
-make_census(struct notifier *n, int64_t n_descriptors)
+static struct census_bounds
+bounds_of(const struct options *o, int64_t n_descriptors)
 {
-	const struct options *o = n->options;
 	int64_t most = n_descriptors - DESCRIPTORS_RESERVED;
 	struct census_bounds bounds = {
 	    .in_all = o->max_connections,
@@ -257,34 +230,70 @@ make_census(struct notifier *n, int64_t n_descriptors)
 		log_warn("max_connections is more than the limit of open files allows: "
 			 "max_connections=%" PRId64 " open_files=%" PRId64,
 		    o->max_connections, n_descriptors);
-	return census_new(&bounds);
+	return bounds;
+}
+
+static void
+set_parts(struct notifier *n)
+{
+	const struct options *o = n->options;
+
+	n->listener_options =
+	    (struct listener_options){o->database, o->broadcast, o->plain_escape_html};
+	n->sink = (struct listener_sink){
+	    .arg = n,
+	    .stream = sink_stream,
+	    .item = sink_item,
+	    .item_to_all = sink_item_to_all,
+	    .terminals = sink_terminals,
+	    .mode = sink_mode,
+	    .flush = sink_flush,
+	};
+	n->carrier_options = carrier_options_of(o);
+	n->needs =
+	    (struct carrier_needs){n, watch, unwatch, ask, ack, prove, present, gone, delivered};
+	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
+	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
+	n->clerk_options = (struct clerk_options){
+	    .conninfo = o->database,
+	    .name = o->listen,
+	    .escalate_s = o->escalate_s,
+	    .max_presences = (size_t)n->n_descriptors,
+	};
+	n->clerk_sink = (struct clerk_sink){n, sink_retell};
+	n->answers = (struct door_answers){n, is_ready};
+	n->door_options = (struct door_options){
+	    .listen = o->listen,
+	    .console_dir = o->console_dir,
+	    .n_threads = (int)o->door_threads,
+	    .gate = {.max_pending = (int)o->max_pending, .max_descriptors = (int)n->n_descriptors},
+	};
 }
 
 /* --- life --- */
 
 static bool
-start(struct notifier *n, int64_t n_descriptors)
+start(struct notifier *n)
 {
 	const char *reason = "out of memory, descriptors or threads";
+	struct census_bounds bounds = bounds_of(n->options, n->n_descriptors);
 
 	set_parts(n);
-	n->door_options.gate.max_descriptors = (int)n_descriptors;
-	n->clerk_options.max_presences = (size_t)n_descriptors;
-	n->census = make_census(n, n_descriptors);
-	if (n->census == NULL)
+	n->access = access_of(n->options);
+	n->census = census_new(&bounds);
+	if (n->access == NULL || n->census == NULL)
 		goto failed;
 	n->listener = listener_new(&n->listener_options, &n->sink, &n->metrics);
 	n->ledger = ledger_new(&n->ledger_options, &n->ledger_sink);
 	n->clerk = clerk_new(&n->clerk_options, &n->clerk_sink, &n->metrics);
 	if (n->listener == NULL || n->ledger == NULL || n->clerk == NULL)
 		goto failed;
-	n->carrier =
-	    carrier_new(&n->carrier_options, &n->access, &n->needs, n->census, &n->metrics);
+	n->carrier = carrier_new(&n->carrier_options, n->access, &n->needs, n->census, &n->metrics);
 	if (n->carrier == NULL || !carrier_start(n->carrier) || !listener_start(n->listener) ||
 	    !ledger_start(n->ledger) || !clerk_start(n->clerk))
 		goto failed;
 	n->door = door_open(
-	    &n->door_options, &n->access, n->carrier, &n->answers, n->census, &n->metrics, &reason);
+	    &n->door_options, n->access, n->carrier, &n->answers, n->census, &n->metrics, &reason);
 	if (n->door == NULL)
 		goto failed;
 	reason = door_self_test(n->door);
@@ -295,25 +304,64 @@ failed:
 	return false;
 }
 
-/* Waits until a signal asks for the end. */
+/* Has every part go by the settings that hold now. */
 static void
-wait_for_the_end(const sigset_t *signals)
+reconfigure(struct notifier *n)
+{
+	const struct options *o = n->current;
+	const struct census_bounds bounds = bounds_of(o, n->n_descriptors);
+	const struct carrier_options carrier_options = carrier_options_of(o);
+	struct access *access = access_of(o);
+
+	if (access == NULL)
+		abort(); /* a key that was taken back would go on opening doors */
+	door_set_access(n->door, access);
+	carrier_reconfigure(n->carrier, &carrier_options, access);
+	access_release(n->access);
+	n->access = access;
+	census_set_bounds(n->census, &bounds);
+	atomic_store(&n->door_options.gate.max_pending, (int)o->max_pending);
+	atomic_store(&n->listener_options.broadcast, o->broadcast);
+	atomic_store(&n->listener_options.plain_escape_html, o->plain_escape_html);
+	atomic_store(&n->ledger_options.plain_escape_html, o->plain_escape_html);
+	clerk_set_escalate(n->clerk, o->escalate_s);
+}
+
+static void
+reload(struct notifier *n)
+{
+	struct options fresh = {0};
+
+	if (!program_reload(n->started_as, n->current, &fresh)) {
+		metrics_add(&n->metrics, METRIC_RELOADS_REFUSED, 1);
+		return;
+	}
+	settings_fini(options_table, &n->reloaded);
+	n->reloaded = fresh;
+	n->current = &n->reloaded;
+	reconfigure(n);
+	metrics_add(&n->metrics, METRIC_RELOADS, 1);
+}
+
+/* Until a signal asks for the end. */
+static void
+wait_for_the_end(struct notifier *n, const sigset_t *signals)
 {
 	int got;
 
 	while (sigwait(signals, &got) == 0 && got == SIGHUP)
-		log_info("nothing to reload");
+		reload(n);
 }
 
 /* Tells the terminals to go elsewhere, and waits for that. */
 static void
 drain(struct notifier *n)
 {
-	int drain_ms = (int)n->options->drain_s * 1000;
+	int drain_ms = (int)n->current->drain_s * 1000;
 	int64_t until = clock_ms() + drain_ms + DRAIN_GRACE_MS;
 
 	log_info("draining: connections=%" PRId64 " drain_s=%" PRId64, census_count(n->census),
-	    n->options->drain_s);
+	    n->current->drain_s);
 	door_shut(n->door);
 	carrier_drain(n->carrier, drain_ms);
 	while (census_count(n->census) > 0 && clock_ms() < until)
@@ -337,6 +385,8 @@ stop(struct notifier *n)
 	carrier_free(n->carrier);
 	clerk_free(n->clerk); /* which the loops told things */
 	census_free(n->census);
+	access_release(n->access);
+	settings_fini(options_table, &n->reloaded);
 }
 
 /* Threads inherit it: every signal is for main alone. */
@@ -354,19 +404,22 @@ block_signals(sigset_t *signals)
 static int
 run(void *options, const struct program_start *started_as)
 {
-	struct notifier n = {.options = options};
+	struct notifier n = {
+	    .started_as = started_as,
+	    .options = options,
+	    .current = options,
+	    .n_descriptors = raise_descriptor_limit(),
+	};
 	sigset_t signals;
-	int64_t n_descriptors = raise_descriptor_limit();
 	bool is_started;
 
-	(void)started_as;
 	block_signals(&signals);
-	is_started = start(&n, n_descriptors);
+	is_started = start(&n);
 	if (is_started) {
 		log_info("started: version=%s listen=%s auth=%s open_files=%" PRId64,
 		    PACKAGE_VERSION, n.options->listen, options_auths[n.options->auth],
-		    n_descriptors);
-		wait_for_the_end(&signals);
+		    n.n_descriptors);
+		wait_for_the_end(&n, &signals);
 		drain(&n);
 	}
 	stop(&n);

@@ -80,6 +80,9 @@ static const struct row {
 	NULL},
     {METRIC_ALERTS, "orderbell_alerts_total", "", "counter",
 	"Alerts that this notifier raised for events that nobody acked."},
+    {METRIC_RELOADS, "orderbell_reloads_total", "result=\"done\"", "counter",
+	"Times the settings were read again, and taken or refused."},
+    {METRIC_RELOADS_REFUSED, "orderbell_reloads_total", "result=\"refused\"", NULL, NULL},
 };
 _Static_assert(sizeof rows / sizeof *rows == METRIC_COUNT, "each metric has its row");
 

@@ -73,7 +73,28 @@ const struct setting options_table[] = {
     {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
-const char *const options_changeable[] = {"log_level", NULL};
+const char *const options_changeable[] = {
+    "jwt_secret_file",
+    "jwt_kid",
+    "jwt_secret_file_2",
+    "jwt_kid_2",
+    "allow_origin",
+    "trusted_proxy",
+    "token_in_query",
+    "broadcast",
+    "plain_escape_html",
+    "max_connections",
+    "max_per_address",
+    "max_per_merchant",
+    "max_pending",
+    "heartbeat_s",
+    "slow_s",
+    "hello_s",
+    "drain_s",
+    "escalate_s",
+    "log_level",
+    NULL,
+};
 
 /* civetweb would read a letter behind a port as "with TLS" or "redirect to TLS". */
 static int

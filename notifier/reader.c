@@ -436,7 +436,7 @@ reader_pass_on(struct reader *r, struct item *it)
 static void
 take_event(struct reader *r, struct watch *w, const PGresult *res, int row)
 {
-	const struct event_owner owner = {w->merchant, w->epoch, r->plain_escape_html};
+	const struct event_owner owner = {w->merchant, w->epoch, r->options->plain_escape_html};
 	struct item *it = event_row_item(res, row, 1, &owner);
 
 	w->last = row_int(res, row, 1);
@@ -504,10 +504,10 @@ reader_init(struct reader *r, const struct listener_options *options,
     const struct listener_sink *sink, struct watches *watches, struct metrics *metrics)
 {
 	*r = (struct reader){
+	    .options = options,
 	    .sink = sink,
 	    .watches = watches,
 	    .metrics = metrics,
-	    .plain_escape_html = options->plain_escape_html,
 	};
 	r->db = pgconn_new(options->conninfo, "orderbell-notifier", session_sql, statements);
 	if (r->db == NULL)

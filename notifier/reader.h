@@ -22,11 +22,11 @@ struct reader_acks {
 };
 
 struct reader {
+	const struct listener_options *options;
 	const struct listener_sink *sink;
 	struct watches *watches;
 	struct metrics *metrics;
 	struct pgconn *db;
-	bool plain_escape_html;
 	int64_t next_alive_ms;
 	int64_t reread_ms; /* how often what is open is read */
 	struct reader_acks acks;

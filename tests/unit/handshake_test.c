@@ -351,6 +351,36 @@ a_terminals_token_is_a_claim_that_its_hash_proves(void **state)
 	}
 }
 
+static void
+a_snapshot_outlives_what_it_was_made_from_until_nobody_holds_it(void **state)
+{
+	char secret[] = "a secret", kid[] = "k1", origin[] = "https://till.example";
+	struct access *a, *second;
+
+	(void)state;
+	a = access_new(&(struct access){.auth = ACCESS_ANY,
+	    .keys = {{kid, secret}, {NULL, "another"}},
+	    .n_keys = 2,
+	    .token_in_query = true,
+	    .allow_origin = origin,
+	    .trusted_proxy = ""});
+	memset(secret, 'x', sizeof secret - 1);
+	memset(kid, 'x', sizeof kid - 1);
+	memset(origin, 'x', sizeof origin - 1);
+	second = access_hold(a);
+	access_release(a);
+	assert_int_equal(second->auth, ACCESS_ANY);
+	assert_true(second->token_in_query);
+	assert_string_equal(second->keys[0].kid, "k1");
+	assert_string_equal(second->keys[0].secret, "a secret");
+	assert_null(second->keys[1].kid);
+	assert_string_equal(second->keys[1].secret, "another");
+	assert_string_equal(second->allow_origin, "https://till.example");
+	assert_string_equal(second->trusted_proxy, "");
+	access_release(second);
+	access_release(NULL);
+}
+
 int
 main(void)
 {
@@ -366,6 +396,7 @@ main(void)
 	    cmocka_unit_test(origins_are_the_own_host_and_the_allowed_ones),
 	    cmocka_unit_test(without_auth_the_query_names_the_merchant),
 	    cmocka_unit_test(a_terminals_token_is_a_claim_that_its_hash_proves),
+	    cmocka_unit_test(a_snapshot_outlives_what_it_was_made_from_until_nobody_holds_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
