@@ -28,6 +28,8 @@ static const char usage[] =
     "  --goodbye HOW        how a cycle goes: close, fin, reset, early, or mix (default)\n"
     "  --merchants N        terminals are spread over so many (default 1)\n"
     "  --v1                 speak orderbell.v1; default: plain clients\n"
+    "  --resume             v1 terminals come back by themselves, with their cursors, and count\n"
+    "                       what is lost, repeated or out of order\n"
     "  --hello JSON         what a v1 client says first (default {\"hello\":1})\n"
     "  --header LINE        one more line of the request, such as \"token: ...\"\n"
     "  --source-addresses N connect from 127.0.0.2 and so many following\n"
@@ -91,6 +93,7 @@ static const struct option options[] = {
     {"header", required_argument, NULL, 'H'},
     {"goodbye", required_argument, NULL, 'g'},
     {"v1", no_argument, NULL, 'v'},
+    {"resume", no_argument, NULL, 'r'},
     {"help", no_argument, NULL, '?'},
     {"connections", required_argument, NULL, 'n'},
     {"stuck", required_argument, NULL, 'n'},
@@ -175,6 +178,7 @@ parse_option(struct command *c, int option, const char *name)
 	case 'n': return parse_number(number_of(c, name), optarg);
 	case 'h': c->hello = optarg; return true;
 	case 'v': c->is_v1 = true; return true;
+	case 'r': c->plan.target.resumes = true; return true;
 	default: return false;
 	}
 }
@@ -198,7 +202,7 @@ parse_command(struct command *c, int argc, char **argv)
 	c->plan.target.n_sources = (int)c->n_sources;
 	c->plan.target.n_merchants = c->merchants;
 	return optind == argc && c->plan.target.path != NULL && c->plan.parallel > 0 &&
-	       c->merchants > 0;
+	       c->merchants > 0 && (c->is_v1 || !c->plan.target.resumes);
 }
 
 /* --- running --- */

@@ -28,6 +28,7 @@ struct swarm {
 	int64_t n_cycles_left; /* to be begun */
 	int64_t n_cycles_on;
 	int64_t n_started; /* openings, for the pace */
+	int64_t n_away;    /* those that come back when their time has come */
 	int64_t n_readers, n_satisfied;
 	int64_t start_ms, now_ms, next_drip_ms, next_report_ms;
 	bool is_ready, is_stopped;
@@ -84,19 +85,62 @@ is_satisfied(const struct swarm *s, const struct terminal *t)
 	return s->plan->n_events > 0 && t->n_events >= s->plan->n_events;
 }
 
+static bool
+resumes(const struct swarm *s, const struct terminal *t)
+{
+	return s->plan->target.resumes && t->kind == TERMINAL_READER;
+}
+
+/* How a terminal was before something happened to it. */
+struct before {
+	int state;
+	bool was_live, was_satisfied;
+};
+
+static struct before
+before(const struct swarm *s, const struct terminal *t)
+{
+	return (struct before){
+	    .state = t->state, .was_live = t->was_live, .was_satisfied = is_satisfied(s, t)};
+}
+
+/* True when one that stays has just become live for the first time, or never will. */
+static bool
+has_arrived(const struct swarm *s, const struct terminal *t, const struct before *b)
+{
+	if (resumes(s, t))
+		return !b->was_live &&
+		       (t->was_live || (t->state == TERMINAL_GONE && t->is_refused));
+	return b->state < TERMINAL_LIVE && b->state != TERMINAL_GONE &&
+	       (t->state >= TERMINAL_LIVE || t->state == TERMINAL_GONE);
+}
+
+/* It is gone: will it come back? */
+static void
+plan_return(struct swarm *s, struct terminal *t)
+{
+	int wait_ms = resumes(s, t) ? terminal_wait_ms(t) : -1;
+
+	if (wait_ms >= 0) {
+		t->back_ms = s->now_ms + wait_ms;
+		s->n_away++;
+	} else if (t->kind == TERMINAL_READER && !is_satisfied(s, t)) {
+		s->n_readers--; /* nobody waits for it any more */
+	}
+}
+
 /* Keeps the counts after something happened to a terminal. */
 static void
-note_change(struct swarm *s, struct terminal *t, int old_state, bool was_satisfied)
+note_change(struct swarm *s, struct terminal *t, const struct before *b)
 {
 	bool is_staying = t < end_of_staying(s);
 
-	s->n_shaking += is_shaking(t, t->state) - is_shaking(t, old_state);
+	s->n_shaking += is_shaking(t, t->state) - is_shaking(t, b->state);
 	if (t->kind == TERMINAL_READER)
-		s->n_satisfied += is_satisfied(s, t) - was_satisfied;
-	if (old_state == t->state)
+		s->n_satisfied += is_satisfied(s, t) - b->was_satisfied;
+	if (b->state == t->state)
 		return;
-	if (is_staying && old_state < TERMINAL_LIVE && old_state != TERMINAL_GONE &&
-	    (t->state >= TERMINAL_LIVE || t->state == TERMINAL_GONE))
+	if (is_staying && has_arrived(s, t, b))
 		s->n_pending--;
 	if (t->state != TERMINAL_GONE)
 		return;
@@ -104,8 +148,7 @@ note_change(struct swarm *s, struct terminal *t, int old_state, bool was_satisfi
 		s->n_cycles_on--;
 		s->tally->n_cycles++;
 	}
-	if (t->kind == TERMINAL_READER && !is_satisfied(s, t))
-		s->n_readers--; /* nobody waits for it any more */
+	plan_return(s, t);
 }
 
 /* Opens a socket; true when it is under way. */
@@ -114,19 +157,20 @@ open_one(struct swarm *s, struct terminal *t)
 {
 	struct epoll_event ev = {
 	    .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.ptr = t};
+	struct before b = before(s, t);
 	bool ok = terminal_open(t, &s->plan->target, s->tally);
 
 	s->n_started++;
+	t->back_ms = 0;
 	if (ok && epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, t->fd, &ev) != 0) {
 		terminal_close(t);
 		s->tally->n_no_connection++;
 		ok = false;
 	}
 	/* As if it had connected and gone, so that the counts are right. */
-	if (ok)
-		note_change(s, t, TERMINAL_GONE, false);
-	else
-		note_change(s, t, TERMINAL_CONNECTING, false);
+	if (!ok)
+		b.state = TERMINAL_CONNECTING;
+	note_change(s, t, &b);
 	if (!ok && is_shaking(t, TERMINAL_CONNECTING))
 		s->n_shaking++;
 	return ok;
@@ -182,19 +226,33 @@ static void
 take_event(struct swarm *s, const struct epoll_event *ev)
 {
 	struct terminal *t = ev->data.ptr;
-	int old_state = t->state;
-	bool was_satisfied = is_satisfied(s, t);
+	struct before b = before(s, t);
 
 	if ((ev->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		t->is_ending = true;
 	terminal_go_on(t, &s->plan->target, s->tally, s->buffer, BUFFER_BYTES);
-	note_change(s, t, old_state, was_satisfied);
+	note_change(s, t, &b);
 	/* Who says nothing comes again when it is thrown out. */
 	if (t->state == TERMINAL_GONE && t->kind < TERMINAL_STUCK)
 		open_one(s, t);
 }
 
 /* --- the clock --- */
+
+/* Those whose time has come are opened anew, however many they are: so it is when a server was
+ * restarted. */
+static void
+bring_back(struct swarm *s)
+{
+	if (s->n_away == 0)
+		return;
+	for (struct terminal *t = s->terminals; t < end_of_staying(s); t++) {
+		if (t->back_ms == 0 || s->now_ms < t->back_ms)
+			continue;
+		s->n_away--;
+		open_one(s, t);
+	}
+}
 
 static void
 drip(struct swarm *s)
@@ -273,8 +331,9 @@ static void
 step(struct swarm *s)
 {
 	struct epoll_event events[BATCH];
+	bool is_pacing = has_more_to_open(s) || s->n_away > 0;
 	int n, wait_ms = has_more_to_open(s) && allowance(s) > 0 ? 0
-	                 : has_more_to_open(s)                   ? PACE_MS
+	                 : is_pacing                             ? PACE_MS
 	                                                         : IDLE_MS;
 
 	n = epoll_wait(s->epoll_fd, events, BATCH, wait_ms);
@@ -286,6 +345,7 @@ step(struct swarm *s)
 	}
 	s->now_ms = clock_ms();
 	open_some(s);
+	bring_back(s);
 	drip(s);
 	report_in_time(s);
 }
@@ -301,7 +361,7 @@ drain_the_stuck(struct swarm *s)
 		for (struct terminal *t = s->terminals; t < end_of_staying(s); t++) {
 			if (t->kind != TERMINAL_STUCK || t->state != TERMINAL_LIVE)
 				continue;
-			terminal_drain(t, s->tally, s->buffer, BUFFER_BYTES);
+			terminal_drain(t, &s->plan->target, s->tally, s->buffer, BUFFER_BYTES);
 			n_left += t->state == TERMINAL_LIVE;
 		}
 		usleep(20000);

@@ -74,9 +74,12 @@ add_all(json_object *report, const struct tally *t, const struct tally_now *now)
 	add_int(report, "no_connection", t->n_no_connection);
 	add_int(report, "holes", t->n_holes);
 	add_int(report, "repeats", t->n_repeats);
+	add_int(report, "disorders", t->n_disorders);
 	add_int(report, "early", t->n_early);
 	add_int(report, "broken_frames", t->n_broken);
 	add_int(report, "pings", t->n_pings);
+	add_int(report, "unrecovered", t->n_unrecovered);
+	add_latency(report, "recovery_ms", &t->recovery);
 	add_int(report, "reopened", t->n_reopened);
 	add_int(report, "unsent", t->n_unsent);
 }
@@ -92,6 +95,7 @@ tally_print(const struct tally *t, const struct tally_now *now)
 	add_int(report, "handshakes", t->n_handshakes);
 	add_int(report, "cycles", t->n_cycles);
 	add_int(report, "events", t->n_events);
+	add_int(report, "reconnects", t->n_reconnects);
 	if (now->events_min >= 0)
 		add_all(report, t, now);
 	puts(json_object_to_json_string_ext(report, JSON_C_TO_STRING_PLAIN));

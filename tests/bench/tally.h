@@ -22,19 +22,23 @@ struct tally {
 	int64_t n_stuck_events;     /* found in sockets of those that did not, at the end */
 	struct latency delivery;    /* of events that say when they were made */
 	int64_t n_holes, n_repeats; /* v1: seqs that were skipped, or came again */
+	int64_t n_disorders;        /* v1: what was skipped came later */
 	int64_t n_early;            /* v1: caught_up told of a seq below one that had come */
 	int64_t n_broken;           /* frames that no server may send */
 	int64_t n_pings;
-	int64_t n_cycles;   /* of coming and going, ended */
-	int64_t n_reopened; /* silent sockets that the server ended */
-	int64_t n_unsent;   /* what the socket did not take at once: lost */
+	int64_t n_reconnects;    /* openings by those who come back */
+	int64_t n_unrecovered;   /* they were told that their cursor holds no longer */
+	struct latency recovery; /* from the loss of a connection to caught_up */
+	int64_t n_cycles;        /* of coming and going, ended */
+	int64_t n_reopened;      /* silent sockets that the server ended */
+	int64_t n_unsent;        /* what the socket did not take at once: lost */
 };
 
 /* How things stand, for the report. */
 struct tally_now {
 	const char *kind; /* "progress", "ready", "final" */
 	double seconds;
-	int64_t n_open;
+	int64_t n_open;                 /* live */
 	int64_t events_min, events_max; /* of one reading terminal; -1: not looked at */
 };
 

@@ -12,7 +12,15 @@
 #include "shared/clock.h"
 #include "tests/bench/wsclient.h"
 
-enum { REQUEST_MAX = 8192, PATH_LEN_MAX = 1024, DRAIN_BUFFER = 1 << 20 };
+enum {
+	REQUEST_MAX = 8192,
+	HELLO_MAX = 4096,
+	PATH_LEN_MAX = 1024,
+	DRAIN_BUFFER = 1 << 20,
+	BACKOFF_BASE_MS = 500,
+	BACKOFF_CAP_MS = 20000,
+	STEADY_S = 5, /* a connection that lasted so long was no failure */
+};
 
 /* --- opening --- */
 
@@ -50,9 +58,15 @@ bool
 terminal_open(struct terminal *t, const struct terminal_target *target, struct tally *tally)
 {
 	t->start_ns = clock_ns();
-	t->last_seq = t->n_events = 0;
+	t->live_ns = 0;
 	t->said_close = t->is_ending = false;
 	t->state = TERMINAL_CONNECTING;
+	if (!target->resumes) {
+		t->n_events = 0;
+		t->follower = (struct follower){0};
+	} else if (t->lost_ns != 0) {
+		tally->n_reconnects++;
+	}
 	if (tally->first_start_ns == 0)
 		tally->first_start_ns = t->start_ns;
 	if (is_connecting(t, target))
@@ -67,6 +81,8 @@ terminal_close(struct terminal *t)
 {
 	if (t->fd >= 0)
 		close(t->fd);
+	if (t->was_live && t->lost_ns == 0)
+		t->lost_ns = clock_ns();
 	t->fd = -1;
 	t->state = TERMINAL_GONE;
 	free(t->rest);
@@ -81,6 +97,21 @@ reset(struct terminal *t)
 
 	setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	terminal_close(t);
+}
+
+int
+terminal_wait_ms(struct terminal *t)
+{
+	if (t->is_refused)
+		return -1;
+	t->backoff.base_ms = BACKOFF_BASE_MS;
+	t->backoff.cap_ms = BACKOFF_CAP_MS;
+	/* The first failure is one already: rand(0, 1 s). */
+	if (t->live_ns != 0 && clock_ns() - t->live_ns > STEADY_S * 1000000000LL)
+		backoff_reset(&t->backoff);
+	else if (t->backoff.failures == 0)
+		t->backoff.failures = 1;
+	return backoff_next_ms(&t->backoff);
 }
 
 /* --- talking --- */
@@ -101,6 +132,17 @@ say_frame(struct terminal *t, struct tally *tally, unsigned opcode, const void *
 	if (len > sizeof frame - WSCLIENT_FRAME_ROOM)
 		len = sizeof frame - WSCLIENT_FRAME_ROOM;
 	say(t, tally, frame, wsclient_frame(frame, opcode, payload, len));
+}
+
+static void
+say_hello(struct terminal *t, const struct terminal_target *target, struct tally *tally)
+{
+	char hello[HELLO_MAX];
+	size_t n = follower_hello(&t->follower, target->hello, hello, sizeof hello);
+
+	if (n == 0)
+		tally->n_unsent++;
+	say_frame(t, tally, WSCLIENT_TEXT, hello, n);
 }
 
 /* The path with its {i} and {m} filled in. */
@@ -184,8 +226,15 @@ static void
 become_live(struct terminal *t, struct tally *tally)
 {
 	t->state = TERMINAL_LIVE;
-	if (t->kind == TERMINAL_CYCLE)
+	t->live_ns = clock_ns();
+	if (t->kind == TERMINAL_CYCLE) {
 		leave(t, tally);
+		return;
+	}
+	if (t->lost_ns != 0)
+		latency_add(&tally->recovery, t->live_ns - t->lost_ns);
+	t->lost_ns = 0;
+	t->was_live = true;
 }
 
 /* --- hearing --- */
@@ -222,53 +271,84 @@ number_behind(const struct wsclient_frame *f, const char *name, int64_t otherwis
 	return n;
 }
 
+static void
+count_verdict(struct tally *tally, enum follower_verdict verdict)
+{
+	switch (verdict) {
+	case FOLLOWER_GOOD: break;
+	case FOLLOWER_HOLE: tally->n_holes++; break;
+	case FOLLOWER_REPEAT: tally->n_repeats++; break;
+	case FOLLOWER_DISORDER: tally->n_disorders++; break;
+	case FOLLOWER_EARLY: tally->n_early++; break;
+	}
+}
+
 /* Of events that come in order.  Only what comes before caught_up may skip seqs. */
 static void
-follow(struct terminal *t, struct tally *tally, int64_t seq)
+follow(struct terminal *t, const struct terminal_target *target, struct tally *tally, int64_t seq)
 {
 	if (seq == 0)
 		return;
-	if (t->last_seq != 0 && seq > t->last_seq + 1 && t->state == TERMINAL_LIVE)
-		tally->n_holes++;
-	if (seq <= t->last_seq)
-		tally->n_repeats++;
-	t->last_seq = seq;
+	count_verdict(tally, follower_event(&t->follower, seq));
+	if (target->hello == NULL)
+		t->follower.is_strict = true; /* it is live from its first event on */
 }
 
 static void
-take_event(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
+take_event(struct terminal *t, const struct terminal_target *target, struct tally *tally,
+    const struct wsclient_frame *f, int64_t now_ns)
 {
 	int64_t made_ns = number_behind(f, "\"content\":\"t=", 0);
 
-	follow(t, tally, number_behind(f, ",\"seq\":", 0));
-	if (t->state != TERMINAL_LIVE) {
+	follow(t, target, tally, number_behind(f, ",\"seq\":", 0));
+	if (t->state != TERMINAL_LIVE)
 		tally->n_replayed++;
+	if (t->state != TERMINAL_LIVE && !t->follower.is_strict)
 		return;
-	}
 	t->n_events++;
 	tally->n_events++;
-	if (made_ns != 0 && t->kind == TERMINAL_READER)
+	if (t->state == TERMINAL_LIVE && made_ns != 0 && t->kind == TERMINAL_READER)
 		latency_add(&tally->delivery, now_ns - made_ns);
 }
 
 static void
 take_caught_up(struct terminal *t, struct tally *tally, int64_t top)
 {
-	if (t->last_seq > top)
-		tally->n_early++;
-	else
-		t->last_seq = top;
+	count_verdict(tally, follower_caught_up(&t->follower, top));
 	become_live(t, tally);
 }
 
 static void
-take_text(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
+take_welcome(struct terminal *t, struct tally *tally, const struct wsclient_frame *f)
 {
-	if (starts_with(f, "{\"type\":")) {
-		take_event(t, tally, f, now_ns);
-	} else if (starts_with(f, "{\"caught_up\":") && t->state == TERMINAL_GREETED) {
-		take_caught_up(t, tally, number_behind(f, "{\"caught_up\":", 0));
+	static const char name[] = "\"epoch\":\"", good[] = "\"recovered\":true";
+	const uint8_t *end = f->payload + f->len,
+		      *at = memmem(f->payload, f->len, name, sizeof name - 1);
+	const uint8_t *quote =
+	    at == NULL ? NULL
+		       : memchr(at + sizeof name - 1, '"', (size_t)(end - at) - (sizeof name - 1));
+	bool recovered = memmem(f->payload, f->len, good, sizeof good - 1) != NULL;
+
+	if (quote == NULL) {
+		tally->n_broken++;
+		return;
 	}
+	at += sizeof name - 1;
+	if (t->follower.has_cursor && !recovered)
+		tally->n_unrecovered++;
+	follower_welcome(&t->follower, (const char *)at, (size_t)(quote - at), recovered);
+}
+
+static void
+take_text(struct terminal *t, const struct terminal_target *target, struct tally *tally,
+    const struct wsclient_frame *f, int64_t now_ns)
+{
+	if (starts_with(f, "{\"type\":"))
+		take_event(t, target, tally, f, now_ns);
+	else if (starts_with(f, "{\"welcome\":") && t->state == TERMINAL_GREETED)
+		take_welcome(t, tally, f);
+	else if (starts_with(f, "{\"caught_up\":") && t->state == TERMINAL_GREETED)
+		take_caught_up(t, tally, number_behind(f, "{\"caught_up\":", 0));
 }
 
 static void
@@ -276,6 +356,7 @@ take_close(struct terminal *t, struct tally *tally, const struct wsclient_frame 
 {
 	unsigned code = f->len >= 2 ? (unsigned)f->payload[0] << 8 | f->payload[1] : 1005;
 
+	t->is_refused = code >= 4400 && code < 4500;
 	if (t->state != TERMINAL_LEAVING) {
 		count_end(t, tally, code);
 		say_frame(t, tally, WSCLIENT_CLOSE, f->payload, f->len < 2 ? 0 : 2);
@@ -284,10 +365,11 @@ take_close(struct terminal *t, struct tally *tally, const struct wsclient_frame 
 }
 
 static void
-take_frame(struct terminal *t, struct tally *tally, const struct wsclient_frame *f, int64_t now_ns)
+take_frame(struct terminal *t, const struct terminal_target *target, struct tally *tally,
+    const struct wsclient_frame *f, int64_t now_ns)
 {
 	switch (f->opcode) {
-	case WSCLIENT_TEXT: take_text(t, tally, f, now_ns); break;
+	case WSCLIENT_TEXT: take_text(t, target, tally, f, now_ns); break;
 	case WSCLIENT_PING:
 		tally->n_pings++;
 		say_frame(t, tally, WSCLIENT_PONG, f->payload, f->len);
@@ -321,7 +403,7 @@ take_answer(struct terminal *t, const struct terminal_target *target, struct tal
 		become_live(t, tally);
 		return used;
 	}
-	say_frame(t, tally, WSCLIENT_TEXT, target->hello, strlen(target->hello));
+	say_hello(t, target, tally);
 	t->state = TERMINAL_GREETED;
 	/* Two of three cycles go before they are live. */
 	if (t->kind == TERMINAL_CYCLE && t->number % 3 != 0)
@@ -351,7 +433,7 @@ take_bytes(struct terminal *t, const struct terminal_target *target, struct tall
 			break;
 		}
 		at += frame.used;
-		take_frame(t, tally, &frame, now_ns);
+		take_frame(t, target, tally, &frame, now_ns);
 	}
 	return at;
 }
@@ -429,14 +511,15 @@ terminal_go_on(struct terminal *t, const struct terminal_target *target, struct 
 }
 
 void
-terminal_drain(struct terminal *t, struct tally *tally, uint8_t *buffer, size_t size)
+terminal_drain(struct terminal *t, const struct terminal_target *target, struct tally *tally,
+    uint8_t *buffer, size_t size)
 {
 	const int room = DRAIN_BUFFER;
 	int64_t before = tally->n_events;
 
 	/* A window that was kept small lets what waits trickle only. */
 	setsockopt(t->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
-	while (t->state == TERMINAL_LIVE && hear(t, NULL, tally, buffer, size))
+	while (t->state == TERMINAL_LIVE && hear(t, target, tally, buffer, size))
 		;
 	tally->n_stuck_events += tally->n_events - before;
 	tally->n_events = before;

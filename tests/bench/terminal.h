@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shared/backoff.h"
+#include "tests/bench/follower.h"
 #include "tests/bench/tally.h"
 
 enum terminal_kind {
@@ -48,6 +50,7 @@ struct terminal_target {
 	int n_sources;       /* connect from 127.0.0.2 and so many following; 0: leave it open */
 	int64_t n_merchants;
 	int receive_buffer; /* bytes, of the stuck ones; 0: the system's */
+	bool resumes;       /* v1 readers come back with their cursors */
 };
 
 struct terminal {
@@ -55,12 +58,19 @@ struct terminal {
 	uint8_t kind, state, goodbye;
 	bool is_ending;    /* the peer has ended its side: read on until nothing is left */
 	bool said_close;   /* its end is counted */
+	bool was_live;     /* once, on whichever connection */
+	bool is_refused;   /* the server said that a person must act */
 	uint32_t rest_len; /* bytes of a frame that is not whole */
 	uint8_t *rest;
 	int64_t number;
 	int64_t start_ns;
-	int64_t last_seq; /* 0: not known */
-	int64_t n_events;
+	int64_t live_ns; /* since when it is live on this connection */
+	int64_t
+	    lost_ns; /* since when it has been waiting to be live again; 0: it is, or never was */
+	int64_t back_ms;  /* kept by its owner: when it comes back; 0: not */
+	int64_t n_events; /* received live, or after it had come back */
+	struct follower follower;
+	struct backoff backoff;
 };
 
 /* Connects.  False: the system refused (it is counted, and the state is TERMINAL_GONE). */
@@ -75,8 +85,13 @@ void terminal_go_on(struct terminal *t, const struct terminal_target *target, st
 void terminal_drip(struct terminal *t);
 
 /* TERMINAL_STUCK, at the very end: reads what is there, to learn whether it was told to go. */
-void terminal_drain(struct terminal *t, struct tally *tally, uint8_t *buffer, size_t size);
+void terminal_drain(struct terminal *t, const struct terminal_target *target, struct tally *tally,
+    uint8_t *buffer, size_t size);
 
 void terminal_close(struct terminal *t);
+
+/* At TERMINAL_GONE, of one that resumes: how many ms it waits before it comes back (full jitter, as
+ * orderbell-protocol has it); -1: it must not. */
+int terminal_wait_ms(struct terminal *t);
 
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "notifier/frame.h"
+#include "tests/bench/follower.h"
 #include "tests/bench/latency.h"
 #include "tests/bench/wsclient.h"
 
@@ -125,6 +126,69 @@ an_answer_is_open_only_with_the_right_accept_value(void **state)
 	assert_int_equal(wsclient_answer("hello", 5, &used, &status), WSCLIENT_REFUSED);
 }
 
+static void
+welcome(struct follower *f, bool recovered)
+{
+	follower_welcome(f, "9f3c01aa-1\",", 10, recovered);
+}
+
+static void
+before_caught_up_seqs_may_skip_and_after_it_they_may_not(void **state)
+{
+	struct follower f = {0};
+
+	(void)state;
+	welcome(&f, false);
+	assert_int_equal(follower_event(&f, 3), FOLLOWER_GOOD);
+	assert_int_equal(follower_event(&f, 7), FOLLOWER_GOOD);
+	assert_int_equal(follower_event(&f, 7), FOLLOWER_REPEAT);
+	assert_int_equal(follower_caught_up(&f, 9), FOLLOWER_GOOD);
+	assert_int_equal(follower_event(&f, 10), FOLLOWER_GOOD);
+	assert_int_equal(follower_event(&f, 13), FOLLOWER_HOLE);
+	assert_int_equal(follower_event(&f, 12), FOLLOWER_DISORDER);
+	assert_int_equal(follower_event(&f, 10), FOLLOWER_REPEAT);
+	assert_int_equal(follower_event(&f, 14), FOLLOWER_GOOD);
+}
+
+static void
+who_comes_back_with_a_cursor_misses_nothing(void **state)
+{
+	struct follower f = {0};
+
+	(void)state;
+	welcome(&f, false);
+	assert_int_equal(follower_caught_up(&f, 0), FOLLOWER_GOOD);
+	assert_int_equal(follower_event(&f, 1), FOLLOWER_GOOD);
+	welcome(&f, true);
+	assert_int_equal(follower_event(&f, 2), FOLLOWER_GOOD);
+	assert_int_equal(follower_caught_up(&f, 3), FOLLOWER_HOLE);
+	welcome(&f, true);
+	assert_int_equal(follower_event(&f, 5), FOLLOWER_HOLE);
+	assert_int_equal(follower_caught_up(&f, 4), FOLLOWER_EARLY);
+	welcome(&f, false);
+	assert_int_equal(follower_event(&f, 2), FOLLOWER_GOOD);
+}
+
+static void
+a_hello_has_the_cursor_of_the_last_caught_up_or_event(void **state)
+{
+	struct follower f = {0};
+	char hello[100];
+
+	(void)state;
+	assert_int_equal(follower_hello(&f, "{\"hello\":1}", hello, sizeof hello), 11);
+	assert_string_equal(hello, "{\"hello\":1}");
+	welcome(&f, false);
+	follower_event(&f, 3);
+	follower_hello(&f, "{\"hello\":1}", hello, sizeof hello);
+	assert_string_equal(hello, "{\"hello\":1}"); /* what lies below 3 is not all told */
+	follower_caught_up(&f, 5);
+	follower_event(&f, 6);
+	follower_hello(&f, "{\"hello\":1}", hello, sizeof hello);
+	assert_string_equal(hello, "{\"hello\":1,\"after\":{\"epoch\":\"9f3c01aa-1\",\"seq\":6}}");
+	assert_int_equal(follower_hello(&f, "{\"hello\":1}", hello, 20), 0);
+}
+
 int
 main(void)
 {
@@ -135,6 +199,9 @@ main(void)
 	    cmocka_unit_test(a_client_frame_is_what_the_server_reads),
 	    cmocka_unit_test(a_server_frame_is_read_once_it_is_whole),
 	    cmocka_unit_test(an_answer_is_open_only_with_the_right_accept_value),
+	    cmocka_unit_test(before_caught_up_seqs_may_skip_and_after_it_they_may_not),
+	    cmocka_unit_test(who_comes_back_with_a_cursor_misses_nothing),
+	    cmocka_unit_test(a_hello_has_the_cursor_of_the_last_caught_up_or_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
