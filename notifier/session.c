@@ -363,14 +363,20 @@ say(const struct session *s, struct outbox *out, const char *name, const char *i
 }
 
 void
-session_find_start(const struct session *s, const struct page *opening, struct session_start *start)
+session_find_start(
+    const struct session *s, const struct page *opening, struct session_start *start)
 {
 	const struct cursor *after = s->after;
+	bool is_of_stream = after != NULL && strcmp(after->epoch, opening->epoch) == 0 &&
+	                    after->seq <= opening->top;
 
-	start->recovered = after != NULL && strcmp(after->epoch, opening->epoch) == 0 &&
-	                   after->seq <= opening->top && after->seq + 1 >= opening->kept_from;
+	start->recovered = is_of_stream && after->seq + 1 >= opening->kept_from;
 	start->from_unacked = !start->recovered;
-	start->next = start->recovered ? after->seq + 1 : 1;
+	/* A stream's and a poll's cursor moves with each event, also while the un-acked ones are
+	 * told: who was interrupted among them goes on behind it, or would never get through. */
+	start->next = start->recovered || (is_of_stream && s->kind != SESSION_V1)
+	                  ? after->seq + 1
+	                  : 1;
 }
 
 /* Un-acked seqs up to the cursor: the terminal has seen these events, and goes on ringing for them
@@ -404,7 +410,7 @@ session_welcome(struct session *s, const struct page *opening, int heartbeat_s, 
 	json_object_object_add(welcome, "epoch", json_object_new_string(opening->epoch));
 	json_object_object_add(welcome, "top", json_object_new_int64(opening->top));
 	json_object_object_add(welcome, "recovered", json_object_new_boolean(start->recovered));
-	add_open(welcome, opening, start->recovered ? s->after->seq : 0);
+	add_open(welcome, opening, start->next - 1);
 	json_object_object_add(welcome, "heartbeat", json_object_new_int(heartbeat_s));
 	forget_after(s);
 	return say(s, out, "welcome", NULL, welcome);

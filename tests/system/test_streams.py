@@ -340,6 +340,27 @@ class Polls(Cases):
         self.assertFalse(poll.recovered)
         self.assertEqual([e["seq"] for e in poll.events], list(range(6, 11)))
 
+    def test_old_unacked_events_are_got_through_although_later_ones_were_pruned(self):
+        self.notify(700)
+        self.ack(*range(300, 601))
+        self.stack.psql("update order_event set acked_at = now() - interval '9 days' "
+                        f"where acked_at is not null and merchant_id = {self.merchant}")
+        self.stack.psql("select prune()")
+        left = [*range(1, 300), *range(601, 701)]
+        first = Poll(self.url("poll"))
+        second = Poll(self.url("poll"), first.cursor)
+        self.assertEqual((first.recovered, second.recovered), (False, False))
+        events, cursor = poll_all(self.url("poll"))
+        self.assertEqual([e["seq"] for e in events], left)
+        self.assertEqual(cursor.rpartition(":")[2], "700")
+        # A stream that was interrupted among them goes on as well.
+        stream = StreamTerminal(self.url("events"), {"Last-Event-ID": first.cursor})
+        self.addCleanup(stream.close)
+        stream.wait_until_live()
+        self.assertEqual([m["seq"] for m in (f.json for f in stream.frames) if "type" in m],
+                         left[256:])
+        self.assertEqual(stream.frames[0].json["open"], left[:256])
+
     def test_who_has_closed_his_half_is_answered_all_the_same(self):
         for version in ("1.0", "1.1"):
             with self.subTest(version=version):
