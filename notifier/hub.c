@@ -7,6 +7,9 @@
 
 #include "notifier/idmap.h"
 
+/* Of the items of a ring: there is room for others before it. */
+static const uint64_t FIRST_NUMBER = UINT64_C(1) << 40;
+
 struct room {
 	int64_t merchant;
 	int64_t top;
@@ -14,7 +17,7 @@ struct room {
 	int64_t complete_from; /* each event from this seq to top is in the ring */
 	bool is_known, is_dirty;
 	uint8_t asked;
-	struct item **ring; /* item number n is at ring[n % ring_room] */
+	struct item **ring; /* item number n is at ring[n % ring_room]; numbers start anywhere */
 	uint32_t ring_room; /* a power of two, or 0 */
 	uint64_t first, end;
 	size_t ring_bytes;
@@ -237,6 +240,56 @@ hub_publish(struct hub *h, struct item *it)
 	return r;
 }
 
+/* Who was left behind by the ring stays so, whatever comes to stand before it. */
+static void
+mark_lost(struct room *r)
+{
+	for (struct member *m = r->members; m != NULL; m = m->next) {
+		if (member_is_lost(m))
+			m->pos = 0;
+	}
+}
+
+static bool
+has_room_before(const struct hub *h, const struct room *r, size_t size)
+{
+	return r->end - r->first < HUB_RING_ITEMS && r->ring_bytes + size <= HUB_RING_BYTES &&
+	       h->bytes + size <= HUB_TOTAL_BYTES && r->first > 1;
+}
+
+/* Puts an item before all others.  False: there is no room. */
+static bool
+push_before(struct hub *h, struct room *r, struct item *it)
+{
+	size_t size = item_size(it);
+
+	if (!has_room_before(h, r, size) || (r->end - r->first == r->ring_room && !grow_ring(r)))
+		return false;
+	if (r->first == r->end)
+		age_append(h, r);
+	r->ring[--r->first % r->ring_room] = item_hold(it);
+	r->ring_bytes += size;
+	h->bytes += size;
+	return true;
+}
+
+void
+hub_keep_before(struct hub *h, struct room *r, int64_t from, struct item *const *items, size_t n)
+{
+	if (!r->is_known || n == 0 || item_seq(items[n - 1]) + 1 < r->complete_from)
+		return; /* something is missing between */
+	mark_lost(r);
+	while (n > 0 && item_seq(items[n - 1]) >= r->complete_from)
+		n--;
+	for (; n > 0; n--) {
+		if (!push_before(h, r, items[n - 1]))
+			return;
+		r->complete_from = item_seq(items[n - 1]);
+	}
+	if (from < r->complete_from)
+		r->complete_from = from; /* what is missing down to there was pruned */
+}
+
 void
 hub_publish_to_all(struct hub *h, struct item *it)
 {
@@ -298,6 +351,7 @@ make_room(struct hub *h, int64_t merchant)
 	if (r == NULL)
 		return NULL;
 	r->merchant = merchant;
+	r->first = r->end = FIRST_NUMBER;
 	if (!idmap_put(&h->rooms, merchant, r)) {
 		free(r);
 		return NULL;

@@ -64,6 +64,12 @@ struct member *room_members(const struct room *r); /* first of a list by ->next 
  * show it to: no such room, or its seq was published before. */
 struct room *hub_publish(struct hub *h, struct item *it);
 
+/* Events of the table: all there are with a seq from `from` up to that of the last one, in order.
+ * Those that go right before what a ring holds are kept in it as well, newest first, as far as
+ * there is room: who comes later need not ask the table.  Takes references of its own. */
+void hub_keep_before(
+    struct hub *h, struct room *r, int64_t from, struct item *const *items, size_t n);
+
 /* Appends an item to every ring. */
 void hub_publish_to_all(struct hub *h, struct item *it);
 

@@ -144,6 +144,8 @@ take_page(struct loop *l, struct page *p)
 		else
 			take_events(l, c, p);
 	}
+	if (p->kind == PAGE_EVENTS)
+		hub_keep_before(l->hub, r, p->after + 1, p->items, p->n_items);
 	if (p->kind != PAGE_OPENING)
 		feed_ask_again(l, r, p->kind);
 }

@@ -272,6 +272,67 @@ a_broadcast_to_all_is_in_every_ring(void **state)
 	leave(h, b);
 }
 
+/* Keeps events first..last of the table, of those asked for from `from` on. */
+static void
+keep_before(struct hub *h, struct room *r, int64_t from, int64_t first, int64_t last)
+{
+	struct item *items[HUB_RING_ITEMS * 2] = {NULL};
+	size_t n = 0;
+
+	for (int64_t seq = first; seq <= last; seq++)
+		items[n++] = item_no(7, seq);
+	hub_keep_before(h, r, from, items, n);
+	while (n > 0)
+		item_release(items[--n]);
+}
+
+static void
+what_the_table_has_told_once_is_told_from_the_ring_then(void **state)
+{
+	struct hub *h = *state;
+	struct member *early = join(h, 7), *late = join(h, 7);
+
+	hub_set_stream(h, late->room, "e", 100);
+	keep_before(h, late->room, 1, 1, 50); /* does not reach up to the ring */
+	assert_false(room_covers(late->room, 60));
+	publish(h, 7, 101);
+	keep_before(h, late->room, 61, 64, 101); /* 61 to 63 were pruned, 101 is there */
+	assert_false(room_covers(late->room, 60));
+	assert_true(room_covers(late->room, 61));
+	member_seek(late, 61);
+	for (int64_t seq = 64; seq <= 101; seq++)
+		assert_int_equal(take(late), seq);
+	assert_int_equal(member_n_ahead(late), 0);
+	assert_int_equal(take(early), 101); /* who was live stays where he was */
+	leave(h, early);
+	leave(h, late);
+}
+
+static void
+who_was_left_behind_is_so_though_older_events_come_back(void **state)
+{
+	struct hub *h = *state;
+	struct member *slow = join(h, 7);
+	int64_t top = HUB_RING_ITEMS + 10;
+
+	hub_set_stream(h, slow->room, "e", 0);
+	for (int64_t seq = 1; seq <= top; seq++)
+		publish(h, 7, seq);
+	assert_true(member_is_lost(slow));
+	keep_before(h, slow->room, 1, 1, top); /* there is no room before a full ring */
+	assert_false(room_covers(slow->room, 10));
+	assert_true(room_covers(slow->room, 11));
+	assert_true(member_is_lost(slow));
+	hub_set_stream(h, slow->room, "e", top);
+	keep_before(h, slow->room, 1, 1, top);
+	assert_true(room_covers(slow->room, 11));
+	assert_false(room_covers(slow->room, 10));
+	assert_true(member_is_lost(slow));
+	member_seek(slow, 500);
+	assert_int_equal(take(slow), 500);
+	leave(h, slow);
+}
+
 /* Publishes that these were acked. */
 static void
 publish_acked(struct hub *h, int64_t merchant, const int64_t *seqs, size_t n)
@@ -338,6 +399,10 @@ main(void)
 	    cmocka_unit_test_setup_teardown(a_broadcast_to_all_is_in_every_ring, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		who_comes_late_hears_with_an_event_that_it_was_acked, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		what_the_table_has_told_once_is_told_from_the_ring_then, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		who_was_left_behind_is_so_though_older_events_come_back, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
