@@ -31,7 +31,8 @@ struct pgconn {
 	PGconn *raw;
 	struct backoff backoff;
 	int64_t retry_at_ms;
-	unsigned n_made; /* connections */
+	unsigned n_made;  /* connections */
+	int64_t heard_ms; /* when the server said something last */
 	char error[256];
 };
 
@@ -135,6 +136,12 @@ pgconn_error(const struct pgconn *c)
 	return c->error;
 }
 
+int64_t
+pgconn_heard_ms(const struct pgconn *c)
+{
+	return c->heard_ms;
+}
+
 int
 pgconn_retry_ms(const struct pgconn *c)
 {
@@ -188,6 +195,14 @@ await(PGconn *raw, short events, int64_t deadline_ms)
 	}
 }
 
+static size_t
+host_behind(const struct pgconn *c, size_t host)
+{
+	size_t n = c->hosts == NULL ? 0 : pghosts_count(c->hosts);
+
+	return n == 0 ? 0 : (host + 1) % n;
+}
+
 /* --- one statement --- */
 
 /* Sends what libpq still holds back, and waits for a whole result.  False: the deadline passed or
@@ -214,8 +229,12 @@ collect(struct pgconn *c, int64_t deadline_ms)
 
 	for (;;) {
 		if (!await_result(c->raw, deadline_ms)) {
-			set_error(c, PQstatus(c->raw) == CONNECTION_OK ? "no answer in time"
-								       : PQerrorMessage(c->raw));
+			bool is_silent = PQstatus(c->raw) == CONNECTION_OK;
+
+			set_error(c, is_silent ? "no answer in time" : PQerrorMessage(c->raw));
+			/* It would be silent again, for a share of the time to connect. */
+			if (is_silent)
+				c->host = host_behind(c, c->host);
 			PQclear(last);
 			return NULL;
 		}
@@ -262,6 +281,7 @@ finish(struct pgconn *c, int was_sent, int64_t deadline_ms)
 		pgconn_drop(c);
 	else
 		drop_notifications(c);
+	c->heard_ms = res == NULL ? c->heard_ms : clock_ms();
 	return res;
 }
 
@@ -463,14 +483,15 @@ connect_to_any(struct pgconn *c, int64_t deadline_ms)
 		set_error(c, "this is no libpq connection string");
 	for (size_t tried = 0; tried < n; tried++) {
 		int64_t now = clock_ms();
+		size_t host = c->host;
 
-		if (connect_to(c, c->host, now + (deadline_ms - now) / (int64_t)(n - tried)))
+		if (connect_to(c, host, now + (deadline_ms - now) / (int64_t)(n - tried)))
 			return true;
 		pgconn_drop(c);
-		c->host = (c->host + 1) % n;
+		c->host = host_behind(c, host);
 	}
 	/* So that the next round begins with another one. */
-	c->host = n == 0 ? 0 : (c->host + 1) % n;
+	c->host = host_behind(c, c->host);
 	return false;
 }
 
@@ -503,6 +524,7 @@ pgconn_ready(struct pgconn *c, int wait_ms)
 		backoff_reset(&c->backoff);
 		c->retry_at_ms = 0;
 		c->n_made++;
+		c->heard_ms = clock_ms();
 		return 1;
 	}
 	c->retry_at_ms = clock_ms() + backoff_next_ms(&c->backoff);

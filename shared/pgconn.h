@@ -29,8 +29,9 @@ struct pgconn *pgconn_new(const char *conninfo, const char *application_name,
 void pgconn_free(struct pgconn *c); /* accepts NULL */
 
 /* True once connected and prepared.  If not connected, tries each host of the conninfo (at most
- * `wait_ms` for all of it), but not before the back-off of the last failure is over: then it
- * returns 0 at once.  After a connection was lost the first try is made at once. */
+ * `wait_ms` for all of it; the one that was connected last first, unless it fell silent), but not
+ * before the back-off of the last failure is over: then it returns 0 at once.  After a connection
+ * was lost the first try is made at once. */
 int pgconn_ready(struct pgconn *c, int wait_ms);
 
 /* Notifications are kept for the owner, who takes them by PQnotifies(pgconn_raw()); else they are
@@ -59,6 +60,9 @@ unsigned pgconn_count(const struct pgconn *c);
 
 /* Why the last try failed, one line, without the connection string; "" when nothing failed. */
 const char *pgconn_error(const struct pgconn *c);
+
+/* When the server was heard last, as clock_ms() has it; 0: never. */
+int64_t pgconn_heard_ms(const struct pgconn *c);
 
 /* ms until pgconn_ready() would try again; 0 when it would try now or is connected. */
 int pgconn_retry_ms(const struct pgconn *c);

@@ -594,6 +594,37 @@ a_statement_may_go_unprepared(void **state)
 }
 
 static void
+after_a_silence_it_begins_with_another_host(void **state)
+{
+	struct server *s = *state;
+	void *other_state;
+	struct server *other;
+	char conninfo[200];
+	struct pgconn *c;
+	int64_t since_ms;
+
+	begin(&other_state);
+	other = other_state;
+	snprintf(conninfo, sizeof conninfo,
+	    "host=127.0.0.1,127.0.0.1 port=%d,%d user=u dbname=d sslmode=disable "
+	    "gssencmode=disable",
+	    s->port, other->port);
+	c = pgconn_new(conninfo, "test", NULL, statements);
+	assert_true(pgconn_ready(c, 1000));
+	atomic_store(&s->manner, SILENT_IN_STATEMENTS);
+	assert_false(is_answered(c, 100));
+	atomic_store(&s->manner, SILENT_AT_START);
+	since_ms = clock_ms();
+	assert_true(pgconn_ready(c, 2000));
+	assert_true(clock_ms() - since_ms < 500); /* the other way it would be a second */
+	assert_true(is_answered(c, 1000));
+	assert_int_equal(atomic_load(&other->n_connections), 1);
+	assert_in_range(clock_ms() - pgconn_heard_ms(c), 0, SLACK_MS);
+	pgconn_free(c);
+	end(&other_state);
+}
+
+static void
 a_bad_connection_string_is_told_without_its_content(void **state)
 {
 	struct pgconn *c = pgconn_new("password=pass word", "test", NULL, NULL);
@@ -630,6 +661,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(what_may_have_run_is_never_sent_twice, begin, end),
 	    cmocka_unit_test_setup_teardown(others_notifications_are_not_kept, begin, end),
 	    cmocka_unit_test_setup_teardown(a_statement_may_go_unprepared, begin, end),
+	    cmocka_unit_test_setup_teardown(
+		after_a_silence_it_begins_with_another_host, begin, end),
 	    cmocka_unit_test(a_bad_connection_string_is_told_without_its_content),
 	};
 
