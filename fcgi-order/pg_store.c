@@ -146,8 +146,11 @@ note(struct pg_store *s, bool is_down)
 static bool
 connect_in_time(struct pg_store *s)
 {
-	bool ok = pgconn_ready(s->db, CONNECT_MS);
+	bool ok;
 
+	if (pgconn_heard_ms(s->db) < valve_lost_at_ms(s->valve))
+		pgconn_drop(s->db);
+	ok = pgconn_ready(s->db, CONNECT_MS);
 	note(s, !ok);
 	return ok;
 }
@@ -180,6 +183,7 @@ run_inside(struct pg_store *s, const char *statement, int n, const char *const *
 		return STORE_DOWN;
 	res = pgconn_exec(s->db, statement, n, params, s->statement_ms + MARGIN_MS);
 	if (res == NULL) {
+		valve_lost(s->valve, clock_ms());
 		log_warn(
 		    "database lost: statement=%s reason=\"%s\"", statement, pgconn_error(s->db));
 		return STORE_DOWN;

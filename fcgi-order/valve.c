@@ -23,3 +23,15 @@ valve_leave(struct valve *v, bool was_stuck)
 	/* Only now: who waits behind us meets the new number. */
 	atomic_fetch_sub(&v->n_inside, 1);
 }
+
+void
+valve_lost(struct valve *v, int64_t now_ms)
+{
+	atomic_store(&v->lost_at_ms, now_ms);
+}
+
+int64_t
+valve_lost_at_ms(const struct valve *v)
+{
+	return atomic_load(&v->lost_at_ms);
+}

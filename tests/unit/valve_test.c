@@ -87,10 +87,23 @@ each_good_one_lets_one_more_in_up_to_all(void **state)
 	assert_int_equal(fill(&v, false), MOST);
 }
 
+static void
+a_connection_that_was_lost_is_told_to_all(void **state)
+{
+	struct valve v = {.most = MOST, .allowed = MOST};
+
+	(void)state;
+	assert_int_equal(valve_lost_at_ms(&v), 0);
+	valve_lost(&v, 5000);
+	assert_int_equal(valve_lost_at_ms(&v), 5000);
+	assert_int_equal(fill(&v, false), MOST);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_connection_that_was_lost_is_told_to_all),
 	    cmocka_unit_test(all_may_wait_while_nobody_gets_stuck),
 	    cmocka_unit_test(one_that_got_stuck_halves_the_number),
 	    cmocka_unit_test(while_all_get_stuck_one_goes_on_trying),
