@@ -126,16 +126,21 @@ ear_hear(struct ear *e)
 
 	if (raw == NULL || PQconsumeInput(raw) == 0)
 		return false;
-	while ((n = PQnotifies(raw)) != NULL) {
-		bool ok = true;
+	/* Others may come along with the answer to what is looked up. */
+	do {
+		while ((n = PQnotifies(raw)) != NULL) {
+			bool ok = true;
 
-		if (strcmp(n->relname, "order_control") == 0)
-			ok = hear_control(e, n->extra);
-		else
-			hear(e, n->extra);
-		PQfreemem(n);
-		if (!ok)
-			return false;
-	}
-	return reader_look_up_acks(e->reader);
+			if (strcmp(n->relname, "order_control") == 0)
+				ok = hear_control(e, n->extra);
+			else
+				hear(e, n->extra);
+			PQfreemem(n);
+			if (!ok)
+				return false;
+		}
+		if (e->reader->acks.n == 0)
+			return true;
+	} while (reader_look_up_acks(e->reader));
+	return false;
 }

@@ -23,6 +23,7 @@ enum {
 	RETRY_MS = 250,      /* at least between two tries */
 	BATCH_MAX = 200,     /* openings or records of one query */
 	ACKS_MAX = 4096,     /* calls waiting */
+	LIVENESS_MS = 5000,  /* the session is tried that often when nothing else is asked of it */
 	LAST_ACKS_MS = 3000, /* to write them when the program ends */
 	ID_TEXT = 21,
 };
@@ -54,7 +55,7 @@ static const struct pgconn_statement statements[] = {
     {"acks", "select count(*) from unnest($1::bigint[], $2::text[], $3::text[])"
 	     " as a(merchant_id, seqs, by)"
 	     " cross join lateral orderbell.ack(a.merchant_id, a.seqs::bigint[], a.by)"},
-    {NULL, NULL}};
+    {"alive", "select 1"}, {NULL, NULL}};
 
 enum { COLUMN_MERCHANT, COLUMN_EPOCH, COLUMN_TOP, COLUMN_KEPT_FROM, COLUMN_REST };
 enum { RECORD_ID, RECORD_MERCHANT, RECORD_NAME, RECORD_HASH };
@@ -492,6 +493,14 @@ write_acks(struct ledger *l)
 	return true;
 }
 
+/* So that a connection that is dead without a word is not found out by those who come back. */
+static void
+try_connection(struct ledger *l)
+{
+	if (pgconn_raw(l->db) != NULL && clock_ms() >= pgconn_heard_ms(l->db) + LIVENESS_MS)
+		PQclear(ask(l, "alive", 0, NULL));
+}
+
 static bool
 has_work(const struct ledger *l)
 {
@@ -524,6 +533,7 @@ run(void *arg)
 		wait_for_work(l, IDLE_MS, false);
 		is_written = write_acks(l);
 		is_answered = answer_some(l); /* whatever keeps the acks from being written */
+		try_connection(l);
 		if (is_written && is_answered)
 			continue;
 		wait_for_work(l, pgconn_retry_ms(l->db) + RETRY_MS, true);

@@ -12,7 +12,7 @@
 #include "shared/log.h"
 
 enum {
-	LIVENESS_MS = 10000,  /* the session is tried that often when nothing else is asked of it */
+	LIVENESS_MS = 5000,   /* the session is tried that often when nothing else is asked of it */
 	QUERY_MS = 5000,      /* no answer within: the connection is given up */
 	MERCHANTS_MAX = 1000, /* of one query */
 	OPENINGS_MAX = 500,   /* merchants of a query that reads what is open */
@@ -76,7 +76,6 @@ ask(struct reader *r, const char *statement, int n, const char *const *params)
 		pgconn_drop(r->db);
 		return NULL;
 	}
-	r->next_alive_ms = clock_ms() + LIVENESS_MS;
 	return res;
 }
 
@@ -492,7 +491,7 @@ reader_alive(struct reader *r)
 {
 	PGresult *res;
 
-	if (clock_ms() < r->next_alive_ms)
+	if (clock_ms() < pgconn_heard_ms(r->db) + LIVENESS_MS)
 		return true;
 	res = ask(r, "alive", 0, NULL);
 	PQclear(res);

@@ -27,7 +27,6 @@ struct reader {
 	struct watches *watches;
 	struct metrics *metrics;
 	struct pgconn *db;
-	int64_t next_alive_ms;
 	int64_t reread_ms; /* how often what is open is read */
 	struct reader_acks acks;
 	struct opening now; /* of one merchant, while it is looked at */
