@@ -1,5 +1,5 @@
-/* bells - what anybody with a database login may say on order_events: it wakes, or is a whole
- * broadcast, or is nothing.
+/* bells - what anybody with a database login may say: on order_events it wakes, or is a whole
+ * broadcast, or is nothing; on order_control it names what is worth a look, or nothing.
  * Input: a payload. */
 #include <assert.h>
 #include <limits.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "notifier/bell.h"
+#include "notifier/control.h"
 #include "shared/json.h"
 #include "tests/fuzz/by_the_book.h"
 
@@ -34,6 +35,30 @@ check_broadcast(const struct bell *bell)
 	item_release(it);
 }
 
+static void
+check_control(const char *payload)
+{
+	static struct control c;
+
+	memset(&c, 0xff, sizeof c);
+	control_parse(payload, &c);
+	assert(c.n_seqs <= CONTROL_SEQS_MAX && (c.kind == CONTROL_UNKNOWN || c.merchant >= 0));
+	assert(memchr(c.nonce, '\0', sizeof c.nonce) != NULL);
+	switch (c.kind) {
+	case CONTROL_ACKED:
+		assert(c.merchant > 0);
+		for (size_t i = 0; i < c.n_seqs; i++)
+			assert(c.seqs[i] > 0);
+		break;
+	case CONTROL_REVOKED: assert(c.merchant > 0); break;
+	case CONTROL_PROBE:
+		assert(by_the_book_utf8((const uint8_t *)c.nonce, strlen(c.nonce), false));
+		break;
+	case CONTROL_NEW_EPOCH:
+	case CONTROL_UNKNOWN: break;
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
@@ -52,6 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	}
 	assert(bell.kind == BELL_BAD || json != NULL);
 	json_object_put(json);
+	check_control(payload);
 	free(payload);
 	return 0;
 }

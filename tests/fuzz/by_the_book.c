@@ -199,3 +199,72 @@ by_the_book_object(const char *text, size_t len, int levels)
 	return t.at < t.end && *t.at == '{' && take_value(&t, levels) && t.at == t.end &&
 	       by_the_book_utf8((const uint8_t *)text, len, false);
 }
+
+/* --- what clients read --- */
+
+size_t
+by_the_book_frame(const uint8_t *bytes, size_t n, struct by_the_book_text *text)
+{
+	size_t head = 2;
+
+	if (n < 2 || bytes[0] != 0x81 || bytes[1] > 127)
+		return 0;
+	text->len = bytes[1];
+	if (text->len > 125) {
+		size_t more = text->len == 126 ? 2 : 8;
+
+		if (n < head + more)
+			return 0;
+		text->len = 0;
+		for (size_t i = 0; i < more; i++)
+			text->len = text->len << 8 | bytes[head + i];
+		head += more;
+		if (text->len < (more == 2 ? 126 : 65536))
+			return 0;
+	}
+	text->at = (const char *)bytes + head;
+	return n - head >= text->len ? head + text->len : 0;
+}
+
+/* Takes a line off the front, with the end it may have; gives it without. */
+static bool
+take_line(struct text *t, struct by_the_book_text *line)
+{
+	line->at = t->at;
+	while (t->at < t->end && *t->at != '\n' && *t->at != '\r')
+		t->at++;
+	line->len = (size_t)(t->at - line->at);
+	return take(t, "\r\n") || take(t, "\n") || take(t, "\r");
+}
+
+/* Gives the value where the line is that field. */
+static bool
+is_field(struct by_the_book_text line, const char *name, struct by_the_book_text *value)
+{
+	struct text t = {line.at, line.at + line.len};
+
+	if (!take(&t, name) || !take(&t, ":"))
+		return false;
+	(void)take(&t, " ");
+	*value = (struct by_the_book_text){t.at, (size_t)(t.end - t.at)};
+	return true;
+}
+
+size_t
+by_the_book_event(const uint8_t *bytes, size_t n, struct by_the_book_event *event)
+{
+	struct text t = {(const char *)bytes, (const char *)bytes + n};
+	struct by_the_book_text line;
+
+	*event = (struct by_the_book_event){0};
+	while (take_line(&t, &line)) {
+		if (line.len == 0)
+			return event->data.at == NULL ? 0 : (size_t)(t.at - (const char *)bytes);
+		if (event->data.at != NULL && is_field(line, "data", &event->data))
+			return 0; /* a second line of data: a line break in what should have none */
+		if (!is_field(line, "data", &event->data) &&
+		    !is_field(line, "event", &event->name) && !is_field(line, "id", &event->id))
+			return 0;
+	}
+	return 0;
+}

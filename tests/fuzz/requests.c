@@ -1,7 +1,8 @@
 /* requests - what comes to the door is judged as it says, and nobody gets in without a proof.
- * Input: a line of options (0 to 5: the peer's address; n: without auth; q: a token may stand in
- * the query; x: the peer is a proxy that is trusted), then the request as it comes from the
- * network, up to its body.  In it $7 and the like are tokens (tokens.h). */
+ * Input: a line of options (0 to 5: the peer's address; n, j, t: without auth, only JWT, only
+ * terminals' tokens; q: a token may stand in the query; x: the peer is a proxy that is trusted; *:
+ * any Origin is allowed), then the request as it comes from the network, up to its body.  In it $7
+ * and the like are tokens (tokens.h). */
 #include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 
 #include "notifier/access.h"
 #include "notifier/census.h"
-#include "notifier/handshake.h"
+#include "notifier/passage.h"
 #include "notifier/request.h"
 #include "tests/fuzz/tokens.h"
 
@@ -59,7 +60,10 @@ read_options(struct visit *v, const char *line)
 
 	for (int i = 0; i < TOKENS_N_KEYS; i++)
 		v->access.keys[v->access.n_keys++] = keys[i];
-	v->access.auth = strchr(line, 'n') ? ACCESS_NONE : ACCESS_JWT;
+	v->access.auth = strchr(line, 'n')   ? ACCESS_NONE
+	                 : strchr(line, 'j') ? ACCESS_JWT
+	                 : strchr(line, 't') ? ACCESS_TERMINAL
+	                                     : ACCESS_ANY;
 	v->access.token_in_query = strchr(line, 'q');
 	v->access.allow_origin = strchr(line, '*') ? "*" : "https://till.example http://a.example";
 	v->peer =
@@ -163,39 +167,102 @@ count(const struct request *r, const char *name, const char **value)
 	return n;
 }
 
+/* What RFC 6455 asks of a handshake. */
 static void
-check_handshake(const struct visit *v)
+check_handshake(const struct request *r, const struct passage *p)
 {
-	const struct request *r = &v->request;
-	struct handshake h;
-	const char *reason = NULL, *value = NULL;
-	char answer[HANDSHAKE_ANSWER_MAX];
-	int status = handshake_check(r, &h, &reason);
-	size_t n;
+	const char *value = NULL;
 
-	if (status != 101) {
-		assert(status >= 400 && status < 500 && reason != NULL);
-		return;
-	}
-	n = strlen(h.sid);
-	assert(n >= 1 && n <= SID_MAX && strcmp(r->path + 4, h.sid) == 0);
-	for (size_t i = 0; i < n; i++)
-		assert(strchr("._-", h.sid[i]) != NULL || (h.sid[i] >= '0' && h.sid[i] <= '9') ||
-		       ((h.sid[i] | 32) >= 'a' && (h.sid[i] | 32) <= 'z'));
+	assert(strncmp(r->path, "/ws/", 4) == 0 && strcmp(r->path + 4, p->sid) == 0);
 	assert(strcmp(r->method, "GET") == 0 && strcmp(r->version, "1.1") == 0);
 	assert(count(r, "Host", &value) == 1 && *value != '\0');
 	assert(count(r, "Sec-WebSocket-Version", &value) == 1 && strcmp(value, "13") == 0);
 	assert(count(r, "Sec-WebSocket-Key", &value) == 1 && strlen(value) == 24);
 	assert(count(r, "Upgrade", &value) > 0 && count(r, "Connection", &value) > 0);
 	assert(count(r, "Transfer-Encoding", &value) == 0);
-	assert(count(r, "Content-Length", &value) == 0 || strspn(value, "0") == strlen(value) ||
-	       count(r, "Content-Length", &value) > 1);
-	if (h.is_v1)
+	assert(count(r, "Content-Length", &value) != 1 || strspn(value, "0") == strlen(value));
+	if (p->kind == SESSION_V1)
 		assert(count(r, "Sec-WebSocket-Protocol", &value) > 0);
-	n = handshake_answer(r, &h, answer, sizeof answer);
-	assert(n > 0 && n < sizeof answer && memcmp(answer + n - 4, "\r\n\r\n", 4) == 0);
-	/* Nothing of what the client said can end a line, or the header, before that. */
-	assert(request_header_length(answer, n) == n);
+}
+
+static void
+check_ack(const struct request *r, const struct passage *p)
+{
+	const char *value = NULL;
+
+	assert(strncmp(r->path, "/ack/", 5) == 0 && strcmp(r->method, "POST") == 0);
+	assert(
+	    count(r, "Content-Length", &value) == 1 && count(r, "Transfer-Encoding", &value) == 0);
+	assert(strspn(value, "0123456789") == strlen(value));
+	assert(p->body_len <= PASSAGE_BODY_MAX && strtoul(value, NULL, 10) == p->body_len);
+}
+
+static void
+check_get(const struct request *r, const struct passage *p)
+{
+	const char *value = NULL;
+
+	assert(strcmp(r->method, "GET") == 0 ||
+	       (p->kind == SESSION_SSE && strcmp(r->method, "HEAD") == 0));
+	assert(strncmp(r->path, p->kind == SESSION_SSE ? "/events/" : "/poll/", 6) == 0);
+	assert(count(r, "Transfer-Encoding", &value) == 0);
+	assert(p->after.seq >= 0 && memchr(p->after.epoch, '\0', sizeof p->after.epoch) != NULL);
+	assert(p->has_after || p->after.epoch[0] == '\0');
+	assert(p->audio == AUDIO_UNKNOWN || p->audio == AUDIO_ARMED || p->audio == AUDIO_BLOCKED);
+}
+
+static bool
+is_sid(const char *sid)
+{
+	size_t n = strlen(sid);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strchr("._-", sid[i]) == NULL && !(sid[i] >= '0' && sid[i] <= '9') &&
+		    !((sid[i] | 32) >= 'a' && (sid[i] | 32) <= 'z'))
+			return false;
+	}
+	return n >= 1 && n <= SID_MAX;
+}
+
+/* What is answered at once is a whole header, and nothing that the client said is in it. */
+static void
+check_first(const struct request *r, const struct passage *p)
+{
+	char first[PASSAGE_FIRST_MAX];
+	size_t n;
+
+	assert(passage_first(r, p, 1000, first, &n) && n <= sizeof first);
+	if (p->kind == SESSION_SSE)
+		assert(n > 14 && memcmp(first + n - 13, "retry: 1000\n\n", 13) == 0);
+	else
+		assert((n == 0) == (p->kind == SESSION_POLL || p->kind == SESSION_ACK));
+	if (n > 0 && p->kind != SESSION_SSE)
+		assert(request_header_length(first, n) == n);
+}
+
+static void
+check_passage(const struct visit *v)
+{
+	const struct request *r = &v->request;
+	struct passage p;
+	const char *reason = NULL;
+	int status = passage_check(r, &p, &reason);
+
+	assert(passage_methods(r->path) != NULL);
+	if (status != 101 && status != 200) {
+		assert(status >= 400 && status < 500 && reason != NULL);
+		return;
+	}
+	assert(
+	    is_sid(p.sid) && (status == 101) == (p.kind == SESSION_PLAIN || p.kind == SESSION_V1));
+	switch (p.kind) {
+	case SESSION_PLAIN:
+	case SESSION_V1: check_handshake(r, &p); break;
+	case SESSION_SSE:
+	case SESSION_POLL: check_get(r, &p); break;
+	case SESSION_ACK: check_ack(r, &p); break;
+	}
+	check_first(r, &p);
 }
 
 /* The last word of X-Forwarded-For, as far as it is an address with nothing around it. */
@@ -236,26 +303,42 @@ check_client_address(const struct visit *v)
 	(void)census_address_key(address);
 }
 
+/* A grant is that of a token of ours in the request. */
+static void
+check_grant(const struct grant *grant, const char *raw)
+{
+	assert(grant->exp > TOKENS_NOW && grant->terminal == 0);
+	assert(grant->merchant == 7 || grant->merchant == 8);
+	assert(grant->merchant != 8 || strstr(raw, "$8") != NULL);
+	assert(grant->merchant != 7 || strstr(raw, "$7") != NULL || strstr(raw, "$k") != NULL ||
+	       strstr(raw, "$s") != NULL);
+}
+
 static void
 check_access(const struct visit *v, const char *raw)
 {
 	const struct request *r = &v->request;
+	enum access_auth auth = v->access.auth;
 	const char *refusal = access_refusal(&v->access, r);
 	struct grant grant;
-	enum token_status proof = access_by_request(&v->access, r, TOKENS_NOW, &grant);
+	struct claim claim;
 
-	if (v->access.auth == ACCESS_NONE) {
-		assert(refusal != NULL || is_loopback_peer(v));
-		assert((proof == TOKEN_OK) == (grant.merchant > 0) && grant.exp == 0);
-		return;
-	}
-	assert(proof == TOKEN_OK || grant.merchant == 0);
-	if (proof == TOKEN_OK) {
-		assert(grant.exp > TOKENS_NOW);
-		assert(grant.merchant == 7 || grant.merchant == 8);
-		assert(grant.merchant != 8 || strstr(raw, "$8") != NULL);
-		assert(grant.merchant != 7 || strstr(raw, "$7") != NULL ||
-		       strstr(raw, "$k") != NULL || strstr(raw, "$s") != NULL);
+	assert(refusal != NULL || auth != ACCESS_NONE || is_loopback_peer(v));
+	switch (access_by_request(&v->access, r, TOKENS_NOW, &grant, &claim)) {
+	case ACCESS_GRANTED:
+		assert(claim.terminal == 0 && auth != ACCESS_TERMINAL);
+		if (auth == ACCESS_NONE)
+			assert(grant.merchant > 0 && grant.exp == 0 && grant.terminal == 0);
+		else
+			check_grant(&grant, raw);
+		break;
+	case ACCESS_CLAIMED:
+		assert(grant.merchant == 0 && claim.terminal > 0);
+		assert(auth == ACCESS_TERMINAL || auth == ACCESS_ANY);
+		assert(!claim_holds(&claim, tokens_terminal_hash()) || strstr(raw, "$t") != NULL);
+		break;
+	case ACCESS_EXPIRED:
+	case ACCESS_REFUSED: assert(grant.merchant == 0 && claim.terminal == 0); break;
 	}
 }
 
@@ -295,7 +378,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		    target == NULL ? "" : target + 1);
 		if (check_path(written, v.path) && read_request(&v, v.text)) {
 			check_values(&v.request);
-			check_handshake(&v);
+			check_passage(&v);
 			check_client_address(&v);
 			check_access(&v, rest);
 		}

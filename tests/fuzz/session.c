@@ -1,8 +1,11 @@
 /* session - whatever a terminal says, it gets no further than its tokens let it.
- * Input: a first line of options (p: a plain client; n: without auth; 7 or 8: what the request has
- * proved), then a line a message: t and b and c a text, a binary, a text that was too long to be
- * kept; w: its merchant's stream is told (the rest of the line: a number, the un-acked); +N: N
- * seconds pass.  In a message $7 and the like are tokens (tokens.h). */
+ * Input: a first line of options (p, s: a plain client, a stream of Server-Sent Events, else
+ * orderbell.v1; n: without auth; a: only JWT; 7 or 8: what the request has proved; t or u: what the
+ * request claims), then a line a message: t and b and c a text, a binary, a text that was too long
+ * to be kept; d: the database speaks of the terminal (7 or 8: its merchant; x: with another token;
+ * else: there is none); w: its merchant's stream is told (the rest of the line: its top); r: which
+ * tokens hold (y: this one too); +N: N seconds pass.  In a message $7 and the like are tokens
+ * (tokens.h). */
 #include <assert.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -25,36 +28,40 @@ struct play {
 	int64_t now;
 	int64_t merchant; /* of its room; 0: in none */
 	bool is_closed;
+	bool has_shown; /* the terminal's own token was in a message, or in the request */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
-/* Takes the next frame off the outbox, which must be a whole text of JSON.  Gives it, or NULL when
- * there is no more.  The caller puts it. */
-static json_object *
-next_text(struct outbox *out)
+static bool
+is_text(struct by_the_book_text text, const char *wanted)
 {
-	const uint8_t *bytes = outbox_bytes(out);
-	size_t len = outbox_len(out), head = 2, n;
+	return text.len == strlen(wanted) && memcmp(text.at, wanted, text.len) == 0;
+}
+
+/* Takes the next message off the outbox, whole JSON; in a stream it has that name.  Gives it, NULL
+ * when there is no more.  The caller puts it. */
+static json_object *
+next_said(struct play *p, const char *name)
+{
+	const uint8_t *bytes = outbox_bytes(&p->out);
+	size_t len = outbox_len(&p->out), n;
+	struct by_the_book_event event;
 	json_object *object;
 
 	if (len == 0)
 		return NULL;
-	assert(len >= 2 && bytes[0] == (0x80 | FRAME_TEXT) && bytes[1] < 0x80);
-	n = bytes[1];
-	if (n >= 126) {
-		size_t more = n == 126 ? 2 : 8;
-
-		n = 0;
-		for (size_t i = 0; i < more; i++)
-			n = n << 8 | bytes[2 + i];
-		head += more;
-		assert(n >= (more == 2 ? 126 : 65536));
+	if (p->session.kind == SESSION_SSE) {
+		n = by_the_book_event(bytes, len, &event);
+		assert(n > 0 && is_text(event.name, name));
+	} else {
+		n = by_the_book_frame(bytes, len, &event.data);
+		assert(n > 0);
 	}
-	assert(len >= head + n && by_the_book_object((const char *)bytes + head, n, LEVELS));
-	object = json_read_object((const char *)bytes + head, n);
+	assert(by_the_book_object(event.data.at, event.data.len, LEVELS));
+	object = json_read_object(event.data.at, event.data.len);
 	assert(object != NULL);
-	outbox_drop(out, head + n);
+	outbox_drop(&p->out, n);
 	return object;
 }
 
@@ -72,11 +79,11 @@ static void
 check_welcome(
     struct play *p, const struct page *page, const struct cursor *after, struct session_start start)
 {
-	json_object *welcome = next_text(&p->out), *open;
+	json_object *welcome = next_said(p, "welcome"), *open;
 	bool holds = after != NULL && strcmp(after->epoch, page->epoch) == 0 &&
 	             after->seq <= page->top && after->seq + 1 >= page->kept_from;
 
-	assert(welcome != NULL && next_text(&p->out) == NULL);
+	assert(welcome != NULL && outbox_len(&p->out) == 0);
 	assert(member(welcome, "welcome") == 1 && member(welcome, "merchant") == p->merchant);
 	assert(member(welcome, "top") == page->top && member(welcome, "heartbeat") == HEARTBEAT_S);
 	assert(json_object_get_boolean(json_object_object_get(welcome, "recovered")) == holds);
@@ -96,8 +103,9 @@ welcome(struct play *p, const char *line)
 	int64_t top = strtol(line, NULL, 10) & 0xffffffffffff;
 	struct session_start start;
 	struct cursor after, *cursor = NULL;
+	json_object *caught_up;
 
-	if (p->session.state != SESSION_ENTER || p->is_closed || p->session.kind != SESSION_V1)
+	if (p->session.state != SESSION_ENTER || p->session.kind == SESSION_PLAIN)
 		return;
 	page = (struct page){
 	    .kind = PAGE_OPENING, .merchant = p->merchant, .top = top, .kept_from = top % 5};
@@ -111,22 +119,39 @@ welcome(struct play *p, const char *line)
 	assert(session_welcome(&p->session, &page, HEARTBEAT_S, &p->out, &start));
 	check_welcome(p, &page, cursor, start);
 	assert(p->session.state == SESSION_LIVE);
-	assert(session_caught_up(&p->session, page.top, &p->out));
-	json_object_put(next_text(&p->out));
+	assert(session_caught_up(&p->session, epoch, page.top, &p->out));
+	caught_up = next_said(p, "caught_up");
+	assert(member(caught_up, "caught_up") == page.top && outbox_len(&p->out) == 0);
+	json_object_put(caught_up);
 }
 
-/* What was granted may come from a token that holds now, or from the request. */
+/* It never comes into a room, or from one into another, without a proof. */
 static void
-check_grant(const struct play *p, const char *said, const struct grant *before)
+check_place(const struct play *p)
 {
-	const struct grant *grant = &p->session.grant;
+	if (p->merchant != 0)
+		assert(p->session.grant.merchant == p->merchant);
+	else
+		assert(p->session.state == SESSION_HELLO || p->session.state == SESSION_CLAIM);
+	assert(p->session.grant.terminal == 0 ||
+	       (p->session.grant.terminal == TOKENS_TERMINAL && p->has_shown));
+}
 
-	if (grant->merchant == before->merchant && grant->exp == before->exp)
-		return;
-	assert(p->access.auth == ACCESS_JWT && grant->exp > p->now);
-	assert(grant->merchant == 7 || grant->merchant == 8);
-	/* One of ours stands in what was said: nothing else has their form. */
-	assert(strchr(said, '.') != NULL);
+static void
+join(struct play *p, enum session_state before)
+{
+	assert((before == SESSION_HELLO || before == SESSION_CLAIM) &&
+	       p->session.state == SESSION_ENTER);
+	assert(p->merchant == 0 && p->session.grant.merchant > 0);
+	p->merchant = p->session.grant.merchant;
+}
+
+static void
+close_it(struct play *p, const struct session_act *act)
+{
+	assert(act->code == CLOSE_BAD_PROTOCOL || act->code == CLOSE_UNAUTHORIZED ||
+	       act->code == CLOSE_FORBIDDEN);
+	p->is_closed = true;
 }
 
 static void
@@ -135,30 +160,39 @@ check_verdict(struct play *p, enum session_verdict verdict, const struct session
 {
 	switch (verdict) {
 	case SESSION_GO_ON: assert(p->session.state == before); break;
-	case SESSION_JOIN:
-		assert(before == SESSION_HELLO && p->session.state == SESSION_ENTER);
-		assert(p->merchant == 0 && p->session.grant.merchant > 0);
-		p->merchant = p->session.grant.merchant;
+	case SESSION_JOIN: join(p, before); break;
+	case SESSION_PROVE:
+		assert(p->session.claim != NULL && before != SESSION_CLAIM);
+		assert(p->session.state == (before == SESSION_HELLO ? SESSION_CLAIM : before));
 		break;
-	case SESSION_ACK:
-		assert(before != SESSION_HELLO && p->session.kind == SESSION_V1);
+	case SESSION_ACKED:
+		assert(before == SESSION_ENTER || before == SESSION_LIVE);
+		assert(p->session.kind == SESSION_V1 && p->merchant != 0);
 		assert(act->n_seqs >= 1 && act->n_seqs <= SESSION_ACKS_MAX);
 		for (size_t i = 0; i < act->n_seqs; i++)
 			assert(act->seqs[i] >= 1);
 		break;
-	case SESSION_CLOSE:
-		assert(act->code == CLOSE_BAD_PROTOCOL || act->code == CLOSE_UNAUTHORIZED ||
-		       act->code == CLOSE_FORBIDDEN);
-		p->is_closed = true;
-		break;
+	case SESSION_CLOSE: close_it(p, act); break;
 	}
-	if (p->session.kind == SESSION_PLAIN)
+	if (p->session.kind != SESSION_V1)
 		assert(verdict == SESSION_GO_ON);
-	/* It never comes into a room, or out of its own, without a proof. */
-	if (p->merchant != 0)
-		assert(p->session.grant.merchant == p->merchant);
-	else
-		assert(p->session.state == SESSION_HELLO);
+	check_place(p);
+}
+
+/* What a message grants comes from a token in it that holds now, or was the request's. */
+static void
+check_grant(const struct play *p, const char *said, const struct grant *before)
+{
+	const struct grant *grant = &p->session.grant;
+
+	if (grant->merchant == before->merchant && grant->exp == before->exp &&
+	    grant->terminal == before->terminal)
+		return;
+	assert(p->access.auth == ACCESS_JWT || p->access.auth == ACCESS_ANY);
+	assert(grant->exp > p->now && grant->terminal == 0);
+	assert(grant->merchant == 7 || grant->merchant == 8);
+	/* One of ours stands in what was said: nothing else has their form. */
+	assert(strchr(said, '.') != NULL);
 }
 
 static void
@@ -175,6 +209,7 @@ say(struct play *p, char kind, const char *text, size_t len)
 	enum session_state state = p->session.state;
 	enum session_verdict verdict;
 
+	p->has_shown |= memmem(text, len, "$t", 2) != NULL;
 	exact = kept == 0 ? NULL : malloc(kept); /* as the reader gives it */
 	if (kept > 0)
 		memcpy(exact, said, kept);
@@ -188,24 +223,91 @@ say(struct play *p, char kind, const char *text, size_t len)
 	free(said);
 }
 
+/* The database has been asked, and answers. */
 static void
-begin(struct play *p, const char *options, size_t len)
+prove(struct play *p, const char *line)
+{
+	static struct session_act act;
+	const struct terminal_record record = {
+	    .merchant = *line == '7'   ? 7
+	                : *line == '8' ? 8
+	                               : 0,
+	    .name = "till-9",
+	    .hash_hex = strchr(line, 'x') ? "00" : tokens_terminal_hash(),
+	};
+	enum session_state before = p->session.state;
+	bool had_claim = p->session.claim != NULL;
+	enum session_verdict verdict;
+
+	if (had_claim && p->session.claim->terminal != TOKENS_TERMINAL)
+		return; /* not the one that was asked for */
+	verdict = session_prove(&p->session, &record, &act);
+	if (verdict == SESSION_JOIN)
+		join(p, before);
+	if (verdict == SESSION_CLOSE)
+		close_it(p, &act);
+	assert(verdict != SESSION_ACKED && verdict != SESSION_PROVE);
+	if (had_claim && verdict != SESSION_CLOSE) {
+		assert(p->has_shown && record.merchant == p->merchant && strchr(line, 'x') == NULL);
+		assert(p->session.grant.terminal == TOKENS_TERMINAL && p->session.claim == NULL);
+		assert(strcmp(p->session.terminal, record.name) == 0);
+	}
+	check_place(p);
+}
+
+static void
+revoke(struct play *p, const char *line)
+{
+	const int64_t terminals[] = {1, TOKENS_TERMINAL};
+	size_t n = *line == 'y' ? 2 : 1;
+	bool is_revoked = session_is_revoked(&p->session, terminals, n);
+
+	assert(is_revoked == (p->session.grant.terminal != 0 && n == 1));
+	p->is_closed |= is_revoked;
+}
+
+static void
+set_claim(struct play *p, const char *token)
+{
+	struct grant grant;
+	struct claim claim;
+	char text[200];
+
+	tokens_put_in(token, strlen(token), text, sizeof text);
+	if (access_by_token(&p->access, text, p->now, &grant, &claim) != ACCESS_CLAIMED)
+		return;
+	assert(session_set_claim(&p->session, &claim));
+	p->merchant = 0; /* of a session that has to prove itself first */
+	p->has_shown |= strcmp(token, "$t") == 0;
+}
+
+static void
+begin(struct play *p, const char *options)
 {
 	struct grant granted = {0};
-	enum session_kind kind = memchr(options, 'p', len) ? SESSION_PLAIN : SESSION_V1;
+	enum session_kind kind = strchr(options, 'p')   ? SESSION_PLAIN
+	                         : strchr(options, 's') ? SESSION_SSE
+	                                                : SESSION_V1;
 	const struct token_key *keys = tokens_keys();
 
 	*p = (struct play){.now = TOKENS_NOW};
-	p->access.auth = memchr(options, 'n', len) ? ACCESS_NONE : ACCESS_JWT;
+	p->access.auth = strchr(options, 'n')   ? ACCESS_NONE
+	                 : strchr(options, 'a') ? ACCESS_JWT
+	                                        : ACCESS_ANY;
 	for (int i = 0; i < TOKENS_N_KEYS; i++)
 		p->access.keys[p->access.n_keys++] = keys[i];
-	if (memchr(options, '8', len))
+	if (strchr(options, '8') != NULL)
 		granted = (struct grant){.merchant = 8, .exp = TOKENS_EXP};
-	if (memchr(options, '7', len) || kind == SESSION_PLAIN)
+	if (strchr(options, '7') != NULL || kind != SESSION_V1)
 		granted = (struct grant){.merchant = 7, .exp = TOKENS_EXP};
+	/* A request has one proof: what claims has none yet. */
+	if (strpbrk(options, "tu") != NULL && p->access.auth == ACCESS_ANY)
+		granted = (struct grant){0};
 	session_init(&p->session, kind, &granted);
 	if (p->session.state == SESSION_ENTER)
 		p->merchant = granted.merchant;
+	if (strpbrk(options, "tu") != NULL)
+		set_claim(p, strchr(options, 't') != NULL ? "$t" : "$u");
 }
 
 static void
@@ -217,7 +319,9 @@ take_line(struct play *p, const char *line, size_t len)
 	case 't':
 	case 'b':
 	case 'c': say(p, line[0], line + 1, len - 1); break;
+	case 'd': prove(p, line + 1); break;
 	case 'w': welcome(p, line + 1); break;
+	case 'r': revoke(p, line + 1); break;
 	case '+': p->now += strtol(line + 1, NULL, 10) & 0xfff; break;
 	}
 	/* As the carrier does once a round. */
@@ -225,28 +329,51 @@ take_line(struct play *p, const char *line, size_t len)
 		p->is_closed = true;
 }
 
+/* Whatever state it is in, it is told properly why it ends. */
+static void
+end(struct play *p)
+{
+	const uint8_t *bytes;
+	json_object *bye;
+
+	outbox_clear(&p->out);
+	assert(session_goodbye(&p->session, CLOSE_UNAUTHORIZED, &p->out));
+	bytes = outbox_bytes(&p->out);
+	if (session_is_websocket(&p->session) &&
+	    (p->session.kind == SESSION_V1 || p->session.state != SESSION_CLAIM)) {
+		assert(outbox_len(&p->out) == 4 && memcmp(bytes, "\x88\x02\x11\x31", 4) == 0);
+	} else if (p->session.state == SESSION_CLAIM) {
+		assert(memcmp(bytes, "HTTP/1.1 401 ", 13) == 0);
+	} else {
+		bye = next_said(p, "bye");
+		assert(member(bye, "code") == CLOSE_UNAUTHORIZED);
+		json_object_put(bye);
+	}
+	session_fini(&p->session);
+	outbox_clear(&p->out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-	char *text = malloc(size + 1), *line = text, *end = text + size;
+	char *text = malloc(size + 1), *line = text, *last = text + size;
 	struct play p;
 	bool is_first = true;
 
 	memcpy(text, input, size);
-	*end = '\n';
-	while (line <= end && (is_first || !p.is_closed)) {
-		char *newline = memchr(line, '\n', (size_t)(end - line) + 1);
+	*last = '\n';
+	while (line <= last && (is_first || !p.is_closed)) {
+		char *newline = memchr(line, '\n', (size_t)(last - line) + 1);
 
 		*newline = '\0';
 		if (is_first)
-			begin(&p, line, (size_t)(newline - line));
+			begin(&p, line);
 		else
 			take_line(&p, line, (size_t)(newline - line));
 		is_first = false;
 		line = newline + 1;
 	}
-	session_fini(&p.session);
-	outbox_clear(&p.out);
+	end(&p);
 	free(text);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,12 +101,43 @@ make(const struct ready *r, char token[TOKEN_SIZE])
 		abort();
 }
 
+/* A terminal's token: its secret is as random as the keys. */
+static const char *
+terminal_token(bool is_good)
+{
+	static char tokens[2][TOKEN_SIZE];
+
+	tokens_keys();
+	snprintf(tokens[is_good], TOKEN_SIZE, "obt_%d_%s", TOKENS_TERMINAL,
+	    secrets[is_good ? TOKENS_FOREIGN : 0]);
+	return tokens[is_good];
+}
+
+const char *
+tokens_terminal_hash(void)
+{
+	static char hex[2 * EVP_MAX_MD_SIZE + 1];
+	unsigned char hash[EVP_MAX_MD_SIZE];
+	const char *token = terminal_token(true);
+	unsigned len;
+
+	if (hex[0] != '\0')
+		return hex;
+	if (EVP_Digest(token, strlen(token), hash, &len, EVP_sha256(), NULL) != 1)
+		abort();
+	for (unsigned i = 0; i < len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	return hex;
+}
+
 /* The token of a letter, or NULL. */
 static const char *
 ready_token(char letter)
 {
 	static char tokens[N_READIES][TOKEN_SIZE];
 
+	if (letter == 't' || letter == 'u')
+		return terminal_token(letter == 't');
 	for (int i = 0; i < N_READIES; i++) {
 		if (readies[i].letter != letter)
 			continue;

@@ -16,6 +16,7 @@ enum {
 	TOKENS_EXP = TOKENS_NOW + 60,
 	TOKENS_N_KEYS = 2, /* the first of tokens without kid, the second of kid TOKENS_KID */
 	TOKENS_FOREIGN = TOKENS_N_KEYS, /* number of a key that nobody accepts */
+	TOKENS_TERMINAL = 17,
 };
 
 /* The keys; valid for ever. */
@@ -25,6 +26,9 @@ const struct token_key *tokens_keys(void);
  * its length, 0 when it does not fit. */
 size_t tokens_sign(unsigned key, const char *header, size_t header_len, const char *payload,
     size_t payload_len, char *out, size_t size);
+
+/* What the database would have of the terminal TOKENS_TERMINAL: the hash of its token. */
+const char *tokens_terminal_hash(void);
 
 /* Copies `text` and puts tokens in: $7 and $8 of those merchants (and users), $k of merchant 7 by
  * the second key, $s of merchant 7 with its end sooner, $x expired, $e not yet valid, $f by a
