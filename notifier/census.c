@@ -51,6 +51,8 @@ census_set_bounds(struct census *c, const struct census_bounds *bounds)
 int64_t
 census_address_key(const char *address)
 {
+	/* ::ffff:192.0.2.1 is 192.0.2.1: all of IPv4 in one /64 would be one client. */
+	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 	unsigned char bytes[16];
 	size_t n = 4;
 	uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
@@ -61,6 +63,10 @@ census_address_key(const char *address)
 		if (inet_pton(AF_INET6, address, bytes) != 1)
 			return 0;
 		n = 8;
+		if (memcmp(bytes, mapped, sizeof mapped) == 0) {
+			memmove(bytes, bytes + sizeof mapped, 4);
+			n = 4;
+		}
 	}
 	for (size_t i = 0; i < n; i++)
 		hash = (hash ^ bytes[i]) * 0x100000001b3u;

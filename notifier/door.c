@@ -19,6 +19,7 @@
 #include "notifier/handover.h"
 #include "notifier/passage.h"
 #include "notifier/selftest.h"
+#include "shared/clock.h"
 #include "shared/log.h"
 
 enum {
@@ -37,8 +38,10 @@ struct door {
 	struct carrier *carrier;
 	const struct door_answers *answers;
 	struct census *census;
+	struct pace *pace;
 	struct metrics *metrics;
 	struct gate *gate;
+	struct gate_trust trust;
 	struct handover handover;
 	char self_test_path[40]; /* nobody else can guess it */
 	atomic_int self_test_fd;
@@ -91,6 +94,7 @@ metric_of(int status)
 	case 401: return METRIC_REFUSED_UNAUTHORIZED;
 	case 403: return METRIC_REFUSED_FORBIDDEN;
 	case 404: return METRIC_REFUSED_NOT_FOUND;
+	case 429: return METRIC_REFUSED_RATE;
 	case 503: return METRIC_REFUSED_CAPACITY;
 	default: return METRIC_REFUSED_BAD_REQUEST;
 	}
@@ -103,6 +107,7 @@ header_of(int status)
 	switch (status) {
 	case 401: return "WWW-Authenticate: Bearer\r\n";
 	case 426: return "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+	case 429: return "Retry-After: 1\r\n";
 	case 503: return "Retry-After: 5\r\n";
 	default: return "";
 	}
@@ -392,6 +397,18 @@ read_request(const struct mg_request_info *info, struct visit *v, const char **r
 	return request_decode_path(info->local_uri, v->path, sizeof v->path) ? 0 : 400;
 }
 
+/* The gate knows how fast a peer comes; for whom a proxy speaks is known here. */
+static bool
+is_too_fast(const struct visit *v)
+{
+	const struct door *d = v->door;
+	char address[64];
+
+	request_client_address(&v->request, v->access->trusted_proxy, address, sizeof address);
+	return strcmp(address, v->request.peer) != 0 &&
+	       !pace_admit(d->pace, census_address_key(address), clock_ns());
+}
+
 static int
 answer(struct visit *v, const struct mg_request_info *info)
 {
@@ -403,6 +420,8 @@ answer(struct visit *v, const struct mg_request_info *info)
 	mg_disable_connection_keep_alive(v->mg);
 	if (status != 0)
 		return refuse(v->door, v->mg, status, reason);
+	if (is_too_fast(v))
+		return refuse(v->door, v->mg, 429, "too many requests");
 	route = find_route(v->path);
 	reason = access_refusal(v->access, &v->request);
 	if (reason != NULL)
@@ -424,6 +443,16 @@ hold_access(struct door *d)
 	a = access_hold(d->access);
 	pthread_mutex_unlock(&d->access_lock);
 	return a;
+}
+
+static bool
+is_proxy(void *arg, const char *address)
+{
+	struct access *a = hold_access(arg);
+	bool is_trusted = request_is_trusted(a->trusted_proxy, address);
+
+	access_release(a);
+	return is_trusted;
 }
 
 void
@@ -543,8 +572,8 @@ choose_self_test_path(struct door *d)
 
 struct door *
 door_open(const struct door_options *options, struct access *access, struct carrier *carrier,
-    const struct door_answers *answers, struct census *census, struct metrics *metrics,
-    const char **reason)
+    const struct door_answers *answers, struct census *census, struct pace *pace,
+    struct metrics *metrics, const char **reason)
 {
 	struct door *d = calloc(1, sizeof *d);
 
@@ -557,11 +586,13 @@ door_open(const struct door_options *options, struct access *access, struct carr
 	d->carrier = carrier;
 	d->answers = answers;
 	d->census = census;
+	d->pace = pace;
+	d->trust = (struct gate_trust){is_proxy, d};
 	d->metrics = metrics;
 	atomic_init(&d->self_test_fd, -1);
 	if (!choose_self_test_path(d) || !handover_init(&d->handover))
 		goto failed;
-	d->gate = gate_new(&options->gate, census, metrics);
+	d->gate = gate_new(&options->gate, &d->trust, census, pace, metrics);
 	if (d->gate == NULL)
 		goto failed;
 	mg_init_library(0);

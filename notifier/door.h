@@ -11,6 +11,7 @@
 #include "notifier/census.h"
 #include "notifier/gate.h"
 #include "notifier/metrics.h"
+#include "notifier/pace.h"
 
 struct door_options {
 	const char *listen;      /* civetweb's listening_ports: "127.0.0.1:8790" */
@@ -31,7 +32,7 @@ struct door;
  * reference of its own.  NULL: it could not, and *reason says why. */
 struct door *door_open(const struct door_options *options, struct access *access,
     struct carrier *carrier, const struct door_answers *answers, struct census *census,
-    struct metrics *metrics, const char **reason);
+    struct pace *pace, struct metrics *metrics, const char **reason);
 
 /* Judges requests by this one from now on; `access` is held. */
 void door_set_access(struct door *d, struct access *access);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -38,7 +39,9 @@ struct pending {
 
 struct gate {
 	const struct gate_options *options;
+	const struct gate_trust *trust;
 	struct census *sessions, *addresses;
+	struct pace *pace;
 	struct metrics *metrics;
 	struct poller poller;
 	pthread_t thread;
@@ -49,6 +52,7 @@ struct gate {
 	int real[LISTENERS_MAX];  /* the listening sockets themselves */
 	int n_listeners;
 	int64_t paused_until_ms;
+	int64_t tell_ms; /* when one that comes too fast is told of again */
 
 	struct pending *oldest, *newest;
 	size_t n_pending;
@@ -156,6 +160,19 @@ gate_last_descriptor(void)
 
 /* --- pending sockets; the gate's own thread --- */
 
+static const char *
+write_address(const struct sockaddr_storage *address, char text[INET6_ADDRSTRLEN])
+{
+	text[0] = '\0';
+	if (address->ss_family == AF_INET)
+		inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
+		    INET6_ADDRSTRLEN);
+	else if (address->ss_family == AF_INET6)
+		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
+		    INET6_ADDRSTRLEN);
+	return text;
+}
+
 static void
 forget(struct gate *g, struct pending *p)
 {
@@ -172,13 +189,39 @@ forget(struct gate *g, struct pending *p)
 static void
 turn_away(struct gate *g, struct pending *p, const char *answer, enum metric why)
 {
+	char bytes[GATE_HEADER_MAX + 1];
 	int fd = p->fd;
 
 	forget(g, p);
 	metrics_add(g->metrics, why, 1);
-	if (answer != NULL)
+	if (answer != NULL) {
+		/* Closing over what was not read would reset the connection, and the answer might
+		 * never be seen. */
+		(void)!syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL);
 		(void)!send(fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+	}
 	close(fd);
+}
+
+/* Its address has sent too many of late.  One line a second is enough. */
+static void
+turn_away_too_fast(struct gate *g, struct pending *p)
+{
+	static const char too_fast[] =
+	    "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nConnection: close\r\n"
+	    "Content-Length: 0\r\n\r\n";
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof address;
+	char text[INET6_ADDRSTRLEN];
+	int64_t now = clock_ms();
+
+	if (now >= g->tell_ms && getpeername(p->fd, (struct sockaddr *)&address, &len) == 0) {
+		g->tell_ms = now + 1000;
+		log_warn("an address sends too many requests: address=%s refused=%" PRId64,
+		    write_address(&address, text),
+		    metrics_get(g->metrics, METRIC_REFUSED_RATE) + 1);
+	}
+	turn_away(g, p, too_fast, METRIC_REFUSED_RATE);
 }
 
 /* Hands one to civetweb.  Waits while civetweb has READY_MAX of them: its workers never wait for
@@ -229,9 +272,12 @@ look_at(struct gate *g, struct pending *p)
 		return;
 	}
 	len = request_header_length(bytes, (size_t)n);
-	if (len > 0 && len <= GATE_HEADER_MAX)
-		hand_in(g, p, len);
-	else if ((size_t)n > GATE_HEADER_MAX)
+	if (len > 0 && len <= GATE_HEADER_MAX) {
+		if (pace_admit(g->pace, p->address_key, clock_ns()))
+			hand_in(g, p, len);
+		else
+			turn_away_too_fast(g, p);
+	} else if ((size_t)n > GATE_HEADER_MAX)
 		turn_away(g, p, too_long, METRIC_GATE_TOO_LONG);
 }
 
@@ -243,18 +289,14 @@ has_place(const struct gate *g)
 	return g->n_pending < (size_t)g->options->max_pending && used < g->options->max_descriptors;
 }
 
+/* What the address of a socket is counted under: 0, not at all. */
 static int64_t
-address_key_of(const struct sockaddr_storage *address)
+address_key_of(const struct gate *g, const struct sockaddr_storage *address)
 {
-	char text[INET6_ADDRSTRLEN] = "";
+	char text[INET6_ADDRSTRLEN];
 
-	if (address->ss_family == AF_INET)
-		inet_ntop(
-		    AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text, sizeof text);
-	else if (address->ss_family == AF_INET6)
-		inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
-		    sizeof text);
-	return census_address_key(text);
+	write_address(address, text);
+	return g->trust->is_proxy(g->trust->arg, text) ? 0 : census_address_key(text);
 }
 
 /* Takes a new socket in; it is closed where it cannot be. */
@@ -262,7 +304,7 @@ static void
 admit(struct gate *g, int fd, const struct sockaddr_storage *address)
 {
 	struct pending *p;
-	int64_t key = address_key_of(address);
+	int64_t key = address_key_of(g, address);
 
 	while (!has_place(g) && g->oldest != NULL)
 		turn_away(g, g->oldest, NULL, METRIC_GATE_EVICTED);
@@ -389,7 +431,8 @@ run(void *arg)
 /* --- start and stop --- */
 
 struct gate *
-gate_new(const struct gate_options *options, struct census *sessions, struct metrics *metrics)
+gate_new(const struct gate_options *options, const struct gate_trust *trust,
+    struct census *sessions, struct pace *pace, struct metrics *metrics)
 {
 	static const struct census_bounds bounds = {.per_address = GATE_PENDING_PER_ADDRESS};
 	struct gate *g = calloc(1, sizeof *g);
@@ -398,7 +441,9 @@ gate_new(const struct gate_options *options, struct census *sessions, struct met
 	if (g == NULL)
 		return NULL;
 	g->options = options;
+	g->trust = trust;
 	g->sessions = sessions;
+	g->pace = pace;
 	g->metrics = metrics;
 	g->poller = (struct poller){-1, -1};
 	pthread_mutex_init(&g->lock, NULL);

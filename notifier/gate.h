@@ -18,11 +18,12 @@
 
 #include "notifier/census.h"
 #include "notifier/metrics.h"
+#include "notifier/pace.h"
 
 enum {
 	GATE_HEADER_MAX = 8191,         /* bytes of a request header */
 	GATE_HEADER_MS = 3000,          /* for all of it to arrive */
-	GATE_PENDING_PER_ADDRESS = 128, /* loopback excepted */
+	GATE_PENDING_PER_ADDRESS = 128, /* loopback and trusted proxies excepted */
 };
 
 struct gate_options {
@@ -32,12 +33,18 @@ struct gate_options {
 	int max_descriptors; /* of the process: sessions and pending ones stay below */
 };
 
+/* Who speaks for many clients, and so is not bounded as one: asked in the gate's thread. */
+struct gate_trust {
+	bool (*is_proxy)(void *arg, const char *address);
+	void *arg;
+};
+
 struct gate;
 
 /* Borrows all.  From now on the listen() of civetweb is noted.  NULL: out of memory or descriptors.
  */
-struct gate *gate_new(
-    const struct gate_options *options, struct census *sessions, struct metrics *metrics);
+struct gate *gate_new(const struct gate_options *options, const struct gate_trust *trust,
+    struct census *sessions, struct pace *pace, struct metrics *metrics);
 
 /* Takes over the listening sockets that civetweb opened since.  False: it opened none (then this
  * civetweb does not call our listen()), or no thread could be made. */

@@ -18,6 +18,7 @@
 #include "notifier/listener.h"
 #include "notifier/metrics.h"
 #include "notifier/options.h"
+#include "notifier/pace.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/program.h"
@@ -34,6 +35,7 @@ struct notifier {
 	struct access *access;
 	struct metrics metrics;
 	struct census *census;
+	struct pace *pace;
 	struct listener_options listener_options;
 	struct listener_sink sink;
 	struct carrier_options carrier_options;
@@ -281,7 +283,8 @@ start(struct notifier *n)
 	set_parts(n);
 	n->access = access_of(n->options);
 	n->census = census_new(&bounds);
-	if (n->access == NULL || n->census == NULL)
+	n->pace = pace_new(n->options->max_rate_per_address);
+	if (n->access == NULL || n->census == NULL || n->pace == NULL)
 		goto failed;
 	n->listener = listener_new(&n->listener_options, &n->sink, &n->metrics);
 	n->ledger = ledger_new(&n->ledger_options, &n->ledger_sink);
@@ -292,8 +295,8 @@ start(struct notifier *n)
 	if (n->carrier == NULL || !carrier_start(n->carrier) || !listener_start(n->listener) ||
 	    !ledger_start(n->ledger) || !clerk_start(n->clerk))
 		goto failed;
-	n->door = door_open(
-	    &n->door_options, n->access, n->carrier, &n->answers, n->census, &n->metrics, &reason);
+	n->door = door_open(&n->door_options, n->access, n->carrier, &n->answers, n->census,
+	    n->pace, &n->metrics, &reason);
 	if (n->door == NULL)
 		goto failed;
 	reason = door_self_test(n->door);
@@ -321,6 +324,7 @@ reconfigure(struct notifier *n)
 	n->access = access;
 	census_set_bounds(n->census, &bounds);
 	atomic_store(&n->door_options.gate.max_pending, (int)o->max_pending);
+	pace_set_rate(n->pace, o->max_rate_per_address);
 	atomic_store(&n->listener_options.broadcast, o->broadcast);
 	atomic_store(&n->listener_options.plain_escape_html, o->plain_escape_html);
 	atomic_store(&n->ledger_options.plain_escape_html, o->plain_escape_html);
@@ -385,6 +389,7 @@ stop(struct notifier *n)
 	carrier_free(n->carrier);
 	clerk_free(n->clerk); /* which the loops told things */
 	census_free(n->census);
+	pace_free(n->pace);
 	access_release(n->access);
 	settings_fini(options_table, &n->reloaded);
 }

@@ -23,6 +23,7 @@ static const struct row {
 	NULL},
     {METRIC_REFUSED_FORBIDDEN, "orderbell_refusals_total", "reason=\"forbidden\"", NULL, NULL},
     {METRIC_REFUSED_CAPACITY, "orderbell_refusals_total", "reason=\"capacity\"", NULL, NULL},
+    {METRIC_REFUSED_RATE, "orderbell_refusals_total", "reason=\"rate\"", NULL, NULL},
     {METRIC_REFUSED_NOT_FOUND, "orderbell_refusals_total", "reason=\"not_found\"", NULL, NULL},
     {METRIC_GATE_TIMED_OUT, "orderbell_gate_dropped_total", "reason=\"timeout\"", "counter",
 	"Sockets dropped before their request had arrived, by reason."},

@@ -49,6 +49,9 @@ const struct setting options_table[] = {
     {"max_per_address", SETTING_INT, AT(max_per_address), "200", 0, 1000000, NULL,
 	"Terminals of one client address (IPv6: of one /64) at most; 0 is no bound,"
 	" and loopback has none."},
+    {"max_rate_per_address", SETTING_INT, AT(max_rate_per_address), "100", 0, 100000, NULL,
+	"Requests a second of one client address (IPv6: of one /64) at most, ten seconds' worth of"
+	" them at once; 0 is no bound, and loopback and trusted proxies have none."},
     {"max_per_merchant", SETTING_INT, AT(max_per_merchant), "1000", 0, 1000000, NULL,
 	"Terminals of one merchant at most; 0 is no bound, and auth = none has none."},
     {"max_pending", SETTING_INT, AT(max_pending), "4096", 16, 100000, NULL,
@@ -87,6 +90,7 @@ const char *const options_changeable[] = {
     "max_per_address",
     "max_per_merchant",
     "max_pending",
+    "max_rate_per_address",
     "heartbeat_s",
     "slow_s",
     "hello_s",

@@ -221,8 +221,8 @@ request_is_loopback(const char *address, bool or_localhost)
 	return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
-static bool
-is_trusted(const char *trusted, const char *address)
+bool
+request_is_trusted(const char *trusted, const char *address)
 {
 	const char *item;
 	size_t len;
@@ -245,7 +245,7 @@ request_client_address(const struct request *r, const char *trusted, char *out, 
 
 		if (strcasecmp(r->headers[i].name, "X-Forwarded-For") != 0)
 			continue;
-		while (end > 0 && is_trusted(trusted, out)) {
+		while (end > 0 && request_is_trusted(trusted, out)) {
 			size_t start = end;
 			const char *item;
 			size_t len;

@@ -51,6 +51,9 @@ bool request_decode_path(const char *path, char *out, size_t out_size);
  * `or_localhost` also lets the name pass. */
 bool request_is_loopback(const char *address, bool or_localhost);
 
+/* True when an address is one of the space-separated `trusted` ones. */
+bool request_is_trusted(const char *trusted, const char *address);
+
 /* The address of the client itself: the peer, or, when the peer is one of the space-separated
  * `trusted` proxies, the last address of X-Forwarded-For that is not.  Always gives a
  * NUL-terminated text in `out`. */

@@ -363,8 +363,7 @@ say(const struct session *s, struct outbox *out, const char *name, const char *i
 }
 
 void
-session_find_start(
-    const struct session *s, const struct page *opening, struct session_start *start)
+session_find_start(const struct session *s, const struct page *opening, struct session_start *start)
 {
 	const struct cursor *after = s->after;
 	bool is_of_stream = after != NULL && strcmp(after->epoch, opening->epoch) == 0 &&
@@ -374,9 +373,8 @@ session_find_start(
 	start->from_unacked = !start->recovered;
 	/* A stream's and a poll's cursor moves with each event, also while the un-acked ones are
 	 * told: who was interrupted among them goes on behind it, or would never get through. */
-	start->next = start->recovered || (is_of_stream && s->kind != SESSION_V1)
-	                  ? after->seq + 1
-	                  : 1;
+	start->next =
+	    start->recovered || (is_of_stream && s->kind != SESSION_V1) ? after->seq + 1 : 1;
 }
 
 /* Un-acked seqs up to the cursor: the terminal has seen these events, and goes on ringing for them
