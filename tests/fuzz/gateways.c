@@ -6,12 +6,15 @@
  * more, $7 and the like for tokens (tokens.h). */
 #include <assert.h>
 #include <ctype.h>
+#include <dlfcn.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fcgi-order/gateway.h"
 #include "fcgi-order/handlers.h"
@@ -23,11 +26,11 @@ enum { TEXT_SIZE = 1 << 16, ENV_MAX = 64, LEVELS = 8, ORDER_ID = 5 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
 
-/* --- signatures that are all good --- */
+/* --- signatures that are all good, and seals that seal nothing --- */
 
 static bool is_trusting;
 
-/* The program's own function goes before the library's.  Nothing else in this process lives by
+/* The program's own functions go before the library's.  Nothing else in this process lives by
  * them. */
 int
 CRYPTO_memcmp(const void *a, const void *b, size_t n)
@@ -35,11 +38,70 @@ CRYPTO_memcmp(const void *a, const void *b, size_t n)
 	return is_trusting ? 0 : memcmp(a, b, n);
 }
 
+int
+EVP_DigestVerifyFinal(EVP_MD_CTX *md, const unsigned char *signature, size_t len)
+{
+	static int (*next)(EVP_MD_CTX *, const unsigned char *, size_t);
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "EVP_DigestVerifyFinal");
+	return is_trusting ? 1 : next(md, signature, len);
+}
+
+int
+EVP_DigestVerify(EVP_MD_CTX *md, const unsigned char *signature, size_t len,
+    const unsigned char *bytes, size_t n)
+{
+	static int (*next)(
+	    EVP_MD_CTX *, const unsigned char *, size_t, const unsigned char *, size_t);
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "EVP_DigestVerify");
+	return is_trusting ? 1 : next(md, signature, len, bytes, n);
+}
+
+int
+EVP_DecryptUpdate(
+    EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len, const unsigned char *in, int in_len)
+{
+	static int (*next)(EVP_CIPHER_CTX *, unsigned char *, int *, const unsigned char *, int);
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "EVP_DecryptUpdate");
+	if (!is_trusting)
+		return next(ctx, out, out_len, in, in_len);
+	if (out != NULL)
+		memcpy(out, in, (size_t)in_len);
+	*out_len = in_len;
+	return 1;
+}
+
+int
+EVP_DecryptFinal_ex(EVP_CIPHER_CTX *ctx, unsigned char *out, int *out_len)
+{
+	static int (*next)(EVP_CIPHER_CTX *, unsigned char *, int *);
+
+	if (next == NULL)
+		*(void **)&next = dlsym(RTLD_NEXT, "EVP_DecryptFinal_ex");
+	return is_trusting ? 1 : next(ctx, out, out_len);
+}
+
 /* --- what the gateways and the handlers work with --- */
 
-static char webhook_secret[41];
-static struct options options = {
-    .webhook_secret = webhook_secret, .currency = (char *)(uintptr_t) "CNY", .sandbox_payment = 1};
+static char webhook_secret[160], api_v3_key[33], key_path[] = "/tmp/fuzz-gateways.XXXXXX";
+static char mchid[] = "1900000001", appid[] = "wx8888888888888888", app_id[] = "2021";
+static char seller_id[] = "2088", currency[] = "CNY";
+static struct options options = {.webhook_secret = webhook_secret,
+    .wechatpay_mchid = mchid,
+    .wechatpay_appid = appid,
+    .wechatpay_keys = key_path,
+    .wechatpay_api_v3_key = api_v3_key,
+    .alipay_app_id = app_id,
+    .alipay_seller_id = seller_id,
+    .alipay_keys = key_path,
+    .currency = currency,
+    .sandbox_payment = 1};
+static struct gateway_keys keys;
 
 static void
 random_text(char *text, size_t n)
@@ -51,24 +113,62 @@ random_text(char *text, size_t n)
 		text[i] = (char)('a' + bytes[i] % 26);
 }
 
+/* The public key of PUB_KEY_ID_1, in a file. */
+static void
+write_public_key(void)
+{
+	EVP_PKEY *key = EVP_RSA_gen(2048);
+	int fd = mkstemp(key_path);
+	FILE *file = fdopen(fd, "w");
+
+	assert(key != NULL && file != NULL && fputs("PUB_KEY_ID_1\n", file) != EOF);
+	assert(PEM_write_PUBKEY(file, key) == 1);
+	assert(fclose(file) == 0);
+	EVP_PKEY_free(key);
+}
+
+/* A shared secret and the public key of a pair. */
+static void
+write_webhook_keys(void)
+{
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	unsigned char bytes[32];
+	size_t len = sizeof bytes;
+	char *to;
+
+	random_text(webhook_secret, 40);
+	to = stpcpy(webhook_secret + 40, "\nwhpk_");
+	assert(EVP_PKEY_get_raw_public_key(key, bytes, &len) == 1);
+	EVP_EncodeBlock((unsigned char *)to, bytes, (int)len);
+	EVP_PKEY_free(key);
+}
+
 /* Keys are random, of this process: nothing in any input is signed with them. */
 static void
 make_keys(void)
 {
+	char error[500] = "";
+
 	if (webhook_secret[0] != '\0')
 		return;
 	log_set_level(LOG_LEVEL_ERR);
-	random_text(webhook_secret, sizeof webhook_secret - 1);
+	write_webhook_keys();
+	random_text(api_v3_key, sizeof api_v3_key - 1);
+	write_public_key();
 	options.jwt_secret = (char *)(uintptr_t)tokens_keys()[0].secret;
+	if (!gateways_open(&keys, &options, error, sizeof error)) {
+		fprintf(stderr, "%s\n", error);
+		abort();
+	}
+	unlink(key_path);
 	/* A gateway that is not fuzzed has no keys here yet. */
 	for (size_t i = 0; i < n_gateways; i++)
-		assert(gateways[i].is_configured(&options));
-	assert(gateways_problem(&options) == NULL);
+		assert(keys.of[i] != NULL);
 }
 
 /* What the store was asked for. */
 struct calls {
-	int n_pay, n_own;
+	int n_pay, n_own, n_note;
 	enum store_status status;
 };
 
@@ -90,16 +190,42 @@ check_payment(const struct payment *p)
 	assert(p->transaction_id[0] != '\0');
 }
 
+static void
+check_printable(const char *text, size_t max)
+{
+	assert(strlen(text) <= max);
+	for (const char *c = text; *c != '\0'; c++)
+		assert(*c >= ' ' && *c <= '~');
+}
+
 static enum store_status
-pay(void *arg, const char *gateway, const struct payment *payment, int64_t *order_id)
+pay(void *arg, const char *gateway, int pay_method, const struct callback *callback,
+    int64_t *order_id)
 {
 	struct calls *calls = arg;
 
-	assert(gateway != NULL);
-	check_payment(payment);
+	assert(gateway != NULL && pay_method >= 0 && pay_method <= 2);
+	check_payment(&callback->payment);
+	assert(callback->id[0] != '\0' && callback->state[0] != '\0');
 	*order_id = ORDER_ID;
 	calls->n_pay++;
 	return calls->status;
+}
+
+static enum store_status
+note(void *arg, const char *gateway, const struct callback *callback, const char *verdict)
+{
+	struct calls *calls = arg;
+
+	assert(gateway != NULL && *callback->reason != '\0');
+	assert(strcmp(verdict, "ignored") == 0 || strcmp(verdict, "malformed") == 0 ||
+	       strcmp(verdict, "sealed") == 0);
+	check_printable(callback->id, CALLBACK_ID_MAX);
+	check_printable(callback->state, CALLBACK_STATE_MAX);
+	check_printable(callback->payment.number, PAYMENT_NUMBER_MAX);
+	check_printable(callback->payment.transaction_id, PAYMENT_TRANSACTION_MAX);
+	calls->n_note++;
+	return calls->status == STORE_DOWN ? STORE_DOWN : STORE_OK;
 }
 
 static enum store_status
@@ -132,7 +258,7 @@ is_up(void *arg)
 
 /* --- from the input to a request --- */
 
-struct callback {
+struct delivery {
 	char text[TEXT_SIZE];
 	char *env[ENV_MAX + 3]; /* with two of ours behind the input's */
 	size_t n_env;
@@ -211,7 +337,7 @@ variable_of(const char *line)
 }
 
 static void
-add_variable(struct callback *c, char *variable)
+add_variable(struct delivery *c, char *variable)
 {
 	if (variable != NULL && c->n_env < ENV_MAX)
 		c->env[c->n_env++] = variable;
@@ -220,7 +346,7 @@ add_variable(struct callback *c, char *variable)
 }
 
 static void
-read_callback(struct callback *c, const struct gateway *g, const char *in, size_t n)
+read_delivery(struct delivery *c, const struct gateway *g, const char *in, size_t n)
 {
 	static char marked[TEXT_SIZE];
 	size_t len = tokens_put_in(in, n, marked, sizeof marked);
@@ -248,7 +374,7 @@ read_callback(struct callback *c, const struct gateway *g, const char *in, size_
 }
 
 static void
-free_callback(struct callback *c)
+free_delivery(struct delivery *c)
 {
 	for (size_t i = 0; i < c->n_env; i++)
 		free(c->env[i]);
@@ -265,20 +391,20 @@ is_zero(const void *bytes, size_t n)
 	return n == 0 || (c[0] == 0 && memcmp(c, c + 1, n - 1) == 0);
 }
 
-/* True when it is a payment. */
-static bool
-check_verdict(const struct gateway *g, const struct request *r)
+static void
+check_verdict(size_t gateway, const struct request *r)
 {
-	struct payment payment = {0};
-	const char *reason = NULL;
-	enum gateway_verdict verdict = g->read(&options, r, TOKENS_NOW, &payment, &reason);
+	struct callback said = {0};
+	enum gateway_verdict verdict =
+	    gateways[gateway].read(keys.of[gateway], r, TOKENS_NOW, &said);
 
-	assert(verdict == GATEWAY_PAYMENT || (reason != NULL && *reason != '\0'));
+	assert(verdict == GATEWAY_PAYMENT || (said.reason != NULL && *said.reason != '\0'));
 	if (verdict == GATEWAY_PAYMENT)
-		check_payment(&payment);
+		check_payment(&said.payment);
 	if (!is_trusting)
-		assert(verdict == GATEWAY_NOT_SIGNED && is_zero(&payment, sizeof payment));
-	return verdict == GATEWAY_PAYMENT;
+		assert((verdict == GATEWAY_NOT_SIGNED || verdict == GATEWAY_STALE ||
+			   verdict == GATEWAY_UNKNOWN_KEY) &&
+		       is_zero(&said.payment, sizeof said.payment));
 }
 
 static void
@@ -298,33 +424,33 @@ check_reply(const struct reply *reply)
 int
 LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
-	static struct callback c;
+	static struct delivery c;
 	const char *text = (const char *)input,
 		   *rest = size == 0 ? NULL : memchr(input, '\n', size);
 	struct calls calls = {0};
 	struct counters counters = {0};
-	const struct order_store store = {&calls, pay, pay_own, remind, is_up};
-	const struct context context = {&options, &store, &counters, TOKENS_NOW};
+	const struct order_store store = {&calls, pay, note, pay_own, remind, is_up};
+	const struct context context = {&options, &keys, &store, &counters, TOKENS_NOW};
 	struct reply reply = {0};
-	const struct gateway *g;
-	bool is_payment, has_token;
+	size_t gateway;
+	bool has_token;
 
 	if (rest == NULL)
 		return 0;
 	rest++;
 	make_keys();
-	g = &gateways[(unsigned char)text[0] % 10 % n_gateways];
+	gateway = (unsigned char)text[0] % 16 % n_gateways;
 	is_trusting = memchr(text, 't', (size_t)(rest - text)) != NULL;
 	calls.status = (enum store_status)(size % (STORE_DOWN + 1));
-	read_callback(&c, g, rest, size - (size_t)(rest - text));
-	is_payment = check_verdict(g, &c.request);
+	read_delivery(&c, &gateways[gateway], rest, size - (size_t)(rest - text));
+	check_verdict(gateway, &c.request);
 	handle_request(&context, &c.request, &reply);
 	check_reply(&reply);
 	has_token = memchr(text, '$', size) != NULL;
-	assert(is_payment || is_trusting || calls.n_pay == 0);
+	assert(is_trusting || calls.n_pay + calls.n_note == 0);
 	assert(has_token || calls.n_own == 0);
-	assert(calls.n_pay + calls.n_own <= 1);
+	assert(calls.n_pay + calls.n_own + calls.n_note <= 1);
 	reply_fini(&reply);
-	free_callback(&c);
+	free_delivery(&c);
 	return 0;
 }
