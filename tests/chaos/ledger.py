@@ -114,7 +114,10 @@ class Book:
         self.seen = bytearray()  # by seq: how often it came
         self.n_events = 0
         self.n_again = 0  # in batches of un-acked events: seen before, as the protocol allows
-        self.restarts, self.holes = [], []
+        # An EventSource remembers each id that it is told; others wait for caught_up, before which
+        # not all below is told.
+        self.moves_ahead = kind == "sse"
+        self.restarts, self.holes, self.skips = [], [], []
         self.ringing = set()  # what a person would hear now
         self.ringing_from = None  # the welcome had no room for more
         self.epoch, self.top = None, 0  # of the last welcome
@@ -138,6 +141,7 @@ class Book:
         self.trace(f"welcome epoch={epoch} top={top} recovered={recovered} "
                    f"cursor={self.cursor} open={len(open_seqs)} open_from={open_from}")
         good = self.cursor is not None and self.cursor[0] == epoch and self.cursor[1] <= top
+        self.ledger.n_welcomes += 1
         if recovered and not good:
             self.problem("protocol", f"recovered, with the cursor {self.cursor} of {epoch}:{top}")
         if not recovered and good:
@@ -166,7 +170,7 @@ class Book:
         self.ledger.n_deliveries += 1
         self.ledger.identify(self, seq, message)
         if self.is_ahead:
-            self.event_ahead(seq)
+            self.event_ahead(message.get("epoch"), seq)
         else:
             self.event_in_order(message.get("epoch"), seq)
         if seq >= len(self.seen):
@@ -181,11 +185,15 @@ class Book:
     def was_seen(self, seq):
         return seq < len(self.seen) and self.seen[seq] > 0
 
-    def event_ahead(self, seq):
+    def event_ahead(self, epoch, seq):
         if seq <= self.last_ahead:
             self.problem("out of order", f"event {seq} after {self.last_ahead}, both un-acked")
         if seq > self.top:
             self.problem("protocol", f"event {seq} before caught_up {self.top}")
+        if self.moves_ahead:
+            if seq > self.last_ahead + 1:
+                self.skips.append(Hole(self.last_ahead + 1, seq - 1, time.time()))
+            self.cursor = (epoch, seq)
         self.last_ahead = seq
         self.n_again += self.was_seen(seq)
 
@@ -243,10 +251,10 @@ class Book:
             if hole.first <= seq <= hole.last:
                 is_pruned = event.pruned_at is not None and event.pruned_at <= hole.at
                 return "pruned before they came" if is_pruned else None
-        for restart in self.restarts:
-            if seq <= restart.upto:
-                is_acked = event.acked_at is not None and event.acked_at <= restart.at
-                return "acked before they came" if is_acked else None
+        batches = [skip.at for skip in self.skips if skip.first <= seq <= skip.last]
+        batches += [restart.at for restart in self.restarts if seq <= restart.upto]
+        if batches and event.acked_at is not None and event.acked_at <= min(batches):
+            return "acked before they came"
         return None
 
     def against(self, truth):
@@ -297,6 +305,7 @@ class Ledger:
         self.acks_told = set()  # (merchant, seq)
         self.not_recovered = []  # (book, seq of its cursor)
         self.n_deliveries = 0
+        self.n_welcomes = 0
         self.began = time.time()
 
     def book(self, name, kind, merchant):

@@ -129,9 +129,14 @@ class Patient:
     def __init__(self, port):
         self.port = port
         self.session = None
+        self.turn = asyncio.Lock()
 
     async def query(self, sql, within_s=60):
-        """Lost: not within that time."""
+        """Lost: not within that time.  Several may ask: one after the other."""
+        async with self.turn:
+            return await self.query_alone(sql, within_s)
+
+    async def query_alone(self, sql, within_s):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
         while True:
