@@ -335,8 +335,9 @@ static void
 reload(struct notifier *n)
 {
 	struct options fresh = {0};
+	struct program_change change;
 
-	if (!program_reload(n->started_as, n->current, &fresh)) {
+	if (!program_reload(n->started_as, n->current, &fresh, &change)) {
 		metrics_add(&n->metrics, METRIC_RELOADS_REFUSED, 1);
 		return;
 	}
@@ -345,6 +346,7 @@ reload(struct notifier *n)
 	n->current = &n->reloaded;
 	reconfigure(n);
 	metrics_add(&n->metrics, METRIC_RELOADS, 1);
+	log_info("settings read again: changed=\"%s\"", change.keys);
 }
 
 /* Until a signal asks for the end. */

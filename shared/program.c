@@ -17,7 +17,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-enum { N_OPTIONS = sizeof long_options / sizeof *long_options, LIST_SIZE = 1024 };
+enum { N_OPTIONS = sizeof long_options / sizeof *long_options };
 
 /* What the command line asks for. */
 struct wish {
@@ -132,22 +132,22 @@ is_fixed(const struct program *p, const char *key)
 	return true;
 }
 
-/* Those with other values than `running` has, fixed ones or not, as "a b c"; what does not fit is
- * left out. */
-static const char *
+/* Lists those with other values than `running` has, fixed ones or not; what does not fit is left
+ * out. */
+static void
 list_changed(const struct program *p, const void *running, const void *fresh, bool fixed,
-    char *list, size_t size)
+    struct program_change *list)
 {
 	size_t len = 0;
 
-	list[0] = '\0';
+	list->keys[0] = '\0';
 	for (const struct setting *s = p->settings; s->key != NULL; s++) {
 		if (is_fixed(p, s->key) != fixed || !settings_differ(s, running, fresh))
 			continue;
-		if (len + strlen(s->key) + 2 <= size)
-			len += (size_t)sprintf(list + len, len > 0 ? " %s" : "%s", s->key);
+		if (len + strlen(s->key) + 2 <= sizeof list->keys)
+			len += (size_t)snprintf(list->keys + len, sizeof list->keys - len,
+			    len > 0 ? " %s" : "%s", s->key);
 	}
-	return list;
 }
 
 /* False: out of memory. */
@@ -162,23 +162,24 @@ keep_fixed(const struct program *p, const void *running, void *fresh)
 }
 
 bool
-program_reload(const struct program_start *start, const void *running, void *fresh)
+program_reload(const struct program_start *start, const void *running, void *fresh,
+    struct program_change *change)
 {
 	const struct program *p = start->program;
-	char changed[LIST_SIZE], fixed[LIST_SIZE];
+	struct program_change fixed;
 
 	if (!read_settings(p, fresh, start->config))
 		goto refused;
-	list_changed(p, running, fresh, false, changed, sizeof changed);
-	if (*list_changed(p, running, fresh, true, fixed, sizeof fixed) != '\0')
+	list_changed(p, running, fresh, false, change);
+	list_changed(p, running, fresh, true, &fixed);
+	if (*fixed.keys != '\0')
 		log_warn("some settings change only when the program is started anew: "
 			 "needs_restart=\"%s\"",
-		    fixed);
+		    fixed.keys);
 	/* What is good as a whole need not be with what must stay. */
 	if (!keep_fixed(p, running, fresh) || !are_in_accord(p, fresh))
 		goto refused;
 	take_log_level(p, fresh);
-	log_info("settings read again: changed=\"%s\"", changed);
 	return true;
 refused:
 	log_err("the settings stay as they were");

@@ -36,11 +36,17 @@ struct program {
  * gives the exit status of the process. */
 int program_main(const struct program *p, void *options, int argc, char **argv);
 
+/* The keys of the settings that have changed, with spaces between. */
+struct program_change {
+	char keys[1024];
+};
+
 /* Reads the settings again, from where they came at the start, into `fresh`, the program's zeroed
- * struct.  The fixed ones stay as they are in `running`; where they should be others, and which
- * have changed, is told in the log.  log_level holds at once.
+ * struct.  The fixed ones stay as they are in `running`, and where they should be others that is
+ * told in the log.  log_level holds at once; the rest is the caller's to bring about and to tell.
  * False: they are not good, and why is in the log; `fresh` is empty.  Else the caller's to
  * settings_fini(). */
-bool program_reload(const struct program_start *start, const void *running, void *fresh);
+bool program_reload(const struct program_start *start, const void *running, void *fresh,
+    struct program_change *change);
 
 #endif
