@@ -7,9 +7,11 @@ import threading
 import time
 import unittest
 
+from clients import PythonTerminal
 from loadclient import build_dir
 from processes import until
 from stack import Stack
+from streams import StreamTerminal
 
 WITHIN_S = 10
 FACTS_MAX = 65536
@@ -238,6 +240,68 @@ class Alerts(unittest.TestCase):
         self.assertEqual(self.alerts(3), [])
         self.stack.psql("update merchant set escalate_after = interval '1 second' where id = 3")
         self.assertTrue(until(lambda: len(self.alerts(3)) == 1, 15))
+
+
+class Terminals(unittest.TestCase):
+    """terminals in the books"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(settings=("escalate_s=2",)).up()
+        cls.addClassCleanup(cls.stack.down)
+
+    def open(self, kind, sid, path="/ws/", scheme="ws", merchant=1, **options):
+        url = self.stack.notifier_url.replace("http", scheme, 1)
+        terminal = kind(f"{url}{path}{sid}?merchant={merchant}", **options)
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def three(self):
+        """A v1 terminal and a plain one of merchant 1, a stream of merchant 2."""
+        hello = {"audio": "armed"}
+        return (self.open(PythonTerminal, "till-1", v1=True, hello=hello).wait_until_live(),
+                self.open(PythonTerminal, "till-2").wait_until_live(self.stack),
+                self.open(StreamTerminal, "bar", "/events/", "http", 2).wait_until_live())
+
+    def becomes(self, wanted, within_s=WITHIN_S):
+        """The books name these: (merchant, terminal, kind, audio)."""
+        get = lambda: [(int(merchant), *rest) for merchant, *rest in self.stack.rows(
+            "select merchant_id, terminal, kind, audio from presence order by 1, 2")]
+        self.assertTrue(until(lambda: get() == wanted, within_s), get())
+
+    def test_they_are_in_the_books_while_they_are_connected(self):
+        v1, plain, stream = self.three()
+        rest = [(1, "till-2", "plain", "unknown"), (2, "bar", "sse", "unknown")]
+        self.becomes([(1, "till-1", "v1", "armed"), *rest])
+        v1.send('{"audio":"blocked"}')
+        self.becomes([(1, "till-1", "v1", "blocked"), *rest])
+        plain.close()
+        stream.close()
+        self.becomes([(1, "till-1", "v1", "blocked")])
+        v1.close()
+        self.becomes([])
+
+    def test_what_they_are_sent_first_is_in_the_books_and_what_they_ignore(self):
+        v1, plain, _ = self.three()
+        order = self.stack.place_order()
+        self.stack.pay_by_sql(order)
+        for terminal in (v1, plain):
+            terminal.event_of(order.id)
+        first = lambda: self.stack.psql(
+            "select d.first_sent_to in ('till-1', 'till-2') and d.first_sent_at >= e.created_at"
+            f" from delivery d join order_event e on e.id = d.event_id where order_id = {order.id}")
+        self.assertTrue(until(lambda: first() == "t", WITHIN_S), first())
+        alert = lambda: self.stack.psql(f"select kind from alerts where order_id = {order.id}")
+        self.assertTrue(until(lambda: alert() == "ignored", 15), alert())
+
+    def test_they_are_told_anew_when_the_database_comes_back(self):
+        _, plain, _ = self.three()
+        there = [(1, "till-1", "v1", "armed"), (2, "bar", "sse", "unknown")]
+        self.becomes([there[0], (1, "till-2", "plain", "unknown"), there[1]])
+        self.stack.kill_postgres()
+        plain.close()
+        self.stack.restart("postgres")
+        self.becomes(there, within_s=20)
 
 
 class DatabaseGone(unittest.TestCase):
