@@ -20,6 +20,9 @@ static const struct row {
 	"Requests answered 503 because the database did not answer in time."},
     {COUNTER_BELLS_FAILED, "bells_failed", "",
 	"Events committed whose bell could not be rung: the notifiers' poll delivers them."},
+    {COUNTER_RELOADS, "reloads", "", "Times the settings were read again, and taken."},
+    {COUNTER_RELOADS_REFUSED, "reloads_refused", "",
+	"Times the settings were to be read again, and were not good."},
 };
 _Static_assert(sizeof rows / sizeof *rows == COUNTER_COUNT, "each counter has its row");
 

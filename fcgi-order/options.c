@@ -56,7 +56,21 @@ const struct setting options_table[] = {
     {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
-const char *const options_changeable[] = {"log_level", NULL};
+const char *const options_changeable[] = {
+    "webhook_secret_file",
+    "wechatpay_mchid",
+    "wechatpay_appid",
+    "wechatpay_keys",
+    "wechatpay_api_v3_key_file",
+    "alipay_app_id",
+    "alipay_seller_id",
+    "alipay_keys",
+    "jwt_secret_file",
+    "sandbox_payment",
+    "body_max",
+    "log_level",
+    NULL,
+};
 
 const char *
 options_conflict(const struct options *o)

@@ -29,8 +29,8 @@ enum {
 struct server {
 	struct entry *entry;
 	int listen_fd;
-	const struct options *options;
-	const struct gateway_keys *keys;
+	struct rules_slot *rules;
+	struct rules *first; /* what cannot change while it runs is theirs; a reference */
 	struct counters *counters;
 	struct valve valve;
 	atomic_bool has_failed;
@@ -140,13 +140,15 @@ send_fcgi(FCGX_Stream *out, const struct reply *reply, bool is_head)
 static void
 serve(const struct server *s, const struct order_store *store, FCGX_Request *fcgi)
 {
-	struct context context = {s->options, s->keys, store, s->counters, 0};
+	struct rules *rules = rules_slot_get(s->rules);
+	struct context context = {&rules->options, &rules->keys, store, s->counters, 0};
 	struct reply reply = {0};
 	const char *method = FCGX_GetParam("REQUEST_METHOD", fcgi->envp);
 	bool is_whole = handle(&context, fcgi->envp, read_fcgi, fcgi->in, &reply);
 
 	send_fcgi(fcgi->out, &reply, method != NULL && strcmp(method, "HEAD") == 0);
 	reply_fini(&reply);
+	rules_release(rules);
 	/* libfcgi reads on until the end or a silence; one that trickles would keep it for good. */
 	if (!is_whole)
 		entry_stop_reading();
@@ -160,7 +162,7 @@ static void *
 run_thread(void *arg)
 {
 	struct server *s = arg;
-	struct pg_store *store = pg_store_new(s->options, s->counters, &s->valve);
+	struct pg_store *store = pg_store_new(&s->first->options, s->counters, &s->valve);
 	const struct order_store *interface = store == NULL ? NULL : pg_store_interface(store);
 	FCGX_Request fcgi;
 	int rc = -ENOMEM;
@@ -179,21 +181,6 @@ out:
 	}
 	pg_store_free(store);
 	return NULL;
-}
-
-/* Waits for the signal that ends the program. */
-static void
-wait_for_the_end(void)
-{
-	sigset_t signals;
-	int got;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGUSR1);
-	while (sigwait(&signals, &got) != 0)
-		;
 }
 
 /* Lets the first n threads finish what they do; gives how many did not in time. */
@@ -215,22 +202,23 @@ end_threads(struct server *s, int n)
 static int
 start_threads(struct server *s)
 {
-	int n = 0, rc = 0;
+	int n = 0, rc = 0, wanted = (int)s->first->options.threads;
 
-	while (n < s->options->threads &&
-	       (rc = pthread_create(&s->threads[n], NULL, run_thread, s)) == 0)
+	while (n < wanted && (rc = pthread_create(&s->threads[n], NULL, run_thread, s)) == 0)
 		n++;
 	if (rc != 0)
-		log_err("cannot start all threads: wanted=%d started=%d reason=\"%s\"",
-		    (int)s->options->threads, n, strerror(rc));
+		log_err("cannot start all threads: wanted=%d started=%d reason=\"%s\"", wanted, n,
+		    strerror(rc));
 	return n;
 }
 
 enum server_end
-server_run(int listen_fd, const struct options *options, const struct gateway_keys *keys,
-    struct counters *counters)
+server_run(int listen_fd, struct rules_slot *rules, struct counters *counters,
+    void (*wait)(void *arg), void *arg)
 {
-	struct server *s = calloc(1, sizeof *s + (size_t)options->threads * sizeof *s->threads);
+	struct rules *first = rules_slot_get(rules);
+	size_t n_threads = (size_t)first->options.threads;
+	struct server *s = calloc(1, sizeof *s + n_threads * sizeof *s->threads);
 	enum server_end end = SERVER_FAILED;
 	int n, n_left;
 
@@ -239,14 +227,14 @@ server_run(int listen_fd, const struct options *options, const struct gateway_ke
 		goto out;
 	}
 	s->listen_fd = listen_fd;
-	s->options = options;
-	s->keys = keys;
+	s->rules = rules;
+	s->first = first;
 	s->counters = counters;
-	s->valve.most = (int)options->threads;
-	atomic_init(&s->valve.allowed, (int)options->threads);
+	s->valve.most = (int)n_threads;
+	atomic_init(&s->valve.allowed, (int)n_threads);
 	n = start_threads(s);
 	if (n > 0)
-		wait_for_the_end();
+		wait(arg);
 	n_left = end_threads(s, n);
 	if (n_left > 0) {
 		log_warn("ended with requests unfinished: requests=%d", n_left);
@@ -257,6 +245,7 @@ out:
 	if (s != NULL)
 		entry_free(s->entry);
 	free(s);
+	rules_release(first);
 	return end;
 }
 
@@ -281,14 +270,13 @@ read_cgi(void *from, char *bytes, size_t n, int64_t deadline_ms)
 }
 
 bool
-server_run_cgi(
-    const struct options *options, const struct gateway_keys *keys, struct counters *counters)
+server_run_cgi(const struct rules *rules, struct counters *counters)
 {
 	const char *method = getenv("REQUEST_METHOD"), *length = getenv("CONTENT_LENGTH");
 	size_t left = length == NULL ? 0 : strtoul(length, NULL, 10);
 	struct valve valve = {.most = 1, .allowed = 1};
-	struct pg_store *store = pg_store_new(options, counters, &valve);
-	struct context context = {options, keys, NULL, counters, 0};
+	struct pg_store *store = pg_store_new(&rules->options, counters, &valve);
+	struct context context = {&rules->options, &rules->keys, NULL, counters, 0};
 	struct reply reply = {0};
 	char header[512];
 	bool ok;

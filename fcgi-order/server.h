@@ -5,8 +5,7 @@
 #include <stdbool.h>
 
 #include "fcgi-order/counters.h"
-#include "fcgi-order/gateway.h"
-#include "fcgi-order/options.h"
+#include "fcgi-order/rules.h"
 
 /* True when descriptor 0 is a FastCGI socket that the web server made. */
 bool server_has_inherited_socket(void);
@@ -18,13 +17,13 @@ enum server_end {
 	                     use what was lent; only the end of the process is left */
 };
 
-/* Serves FastCGI requests from a listening socket in options->threads threads until SIGTERM,
- * SIGINT or SIGUSR1 (FastCGI's own), which must be blocked in the caller. */
-enum server_end server_run(int listen_fd, const struct options *options,
-    const struct gateway_keys *keys, struct counters *counters);
+/* Serves FastCGI requests from a listening socket, in as many threads as the first rules say, until
+ * wait(arg) returns; where it cannot go on by itself it sends the process a SIGTERM, on which that
+ * should happen. */
+enum server_end server_run(int listen_fd, struct rules_slot *rules, struct counters *counters,
+    void (*wait)(void *arg), void *arg);
 
 /* Serves the one request that the environment and standard input describe (CGI, RFC 3875). */
-bool server_run_cgi(
-    const struct options *options, const struct gateway_keys *keys, struct counters *counters);
+bool server_run_cgi(const struct rules *rules, struct counters *counters);
 
 #endif

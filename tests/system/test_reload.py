@@ -1,7 +1,9 @@
 """Settings change while the programs run (SIGHUP)."""
 
+import base64
 import json
 import os
+import signal
 import threading
 import time
 import unittest
@@ -260,3 +262,110 @@ class Limits(Reload):
                 guest.join()
         self.assertEqual(failed, [])
         self.pays(*there)
+
+
+class FcgiOrder(unittest.TestCase):
+    """SIGHUP: fcgi-order"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack().up()
+        cls.addClassCleanup(cls.stack.down)
+        cls.first = cls.file_of_the_first().read()
+        with open(cls.first["webhook_secret_file"], encoding="utf-8") as f:
+            cls.first_secret = f.read().strip()
+
+    @classmethod
+    def file_of_the_first(cls):
+        return SettingsFile(int(cls.stack.env["FCGI_PIDS"].split()[0]))
+
+    def setUp(self):
+        self.said_before = 0
+        self.file = self.file_of_the_first()
+        self.file.replace(self.first)
+        self.secret(self.first_secret)
+        self.reload()
+        self.said_before = len(self.log())
+
+    def log(self):
+        with open(os.path.join(self.stack.folder, "log", "fcgi-order.log"), encoding="utf-8") as f:
+            return f.read()[self.said_before:]
+
+    def secret(self, text):
+        self.file.secret(os.path.basename(self.first["webhook_secret_file"]), text)
+
+    def reload(self, said="settings read again", **changes):
+        """Tells all processes there are, and waits until each has said so."""
+        pids = self.stack.env["FCGI_PIDS"].split()
+        before = self.log().count(said)
+        self.file.change(**changes)
+        for pid in pids:
+            os.kill(int(pid), signal.SIGHUP)
+        self.assertTrue(until(lambda: self.log().count(said) == before + len(pids), WITHIN_S),
+                        self.log())
+
+    def status(self, key):
+        order = self.stack.place_order()
+        body = self.stack.webhook_body(order)
+        return self.stack.post_webhook(body, self.stack.sign_webhook(body, key=key)).status
+
+    def test_a_key_is_rotated_and_the_processes_stay(self):
+        old, new = self.stack.webhook_key(), b"another secret that is long enough"
+        self.assertEqual([self.status(old), self.status(new)], [204, 401])
+        self.secret(self.first_secret + "\n" + "whsec_" + base64.b64encode(new).decode())
+        self.reload()
+        self.assertEqual([self.status(old), self.status(new)], [204, 204])
+        self.secret("whsec_" + base64.b64encode(new).decode())
+        self.reload()
+        self.assertEqual([self.status(old), self.status(new)], [401, 204])
+        pids = self.stack.env["FCGI_PIDS"]
+        self.stack.run("pids", self.stack.folder)
+        self.stack.read_env()
+        self.assertEqual(self.stack.env["FCGI_PIDS"], pids)
+
+    def test_what_is_not_good_keeps_the_old_settings_and_says_why(self):
+        for changes, secret, why in (({"threads": "many"}, self.first_secret, "no whole number"),
+                                     ({}, "whsec_!", "webhook_secret_file"),
+                                     ({}, "short", "webhook_secret_file")):
+            with self.subTest(why=why):
+                self.secret(secret)
+                self.reload("the settings stay as they were", **changes)
+                self.assertIn(why, self.log())
+                self.assertEqual(self.status(self.stack.webhook_key()), 204)
+                self.file.replace(self.first)
+
+    def test_settings_change_and_those_that_cannot_are_named(self):
+        order = self.stack.place_order()
+        pay = lambda: request(
+            self.stack.web_url + "/user/order/payment", "PUT",
+            {"authentication": self.stack.user_token(), "Content-Type": "application/json"},
+            json.dumps({"orderNumber": order.number, "payMethod": 1}).encode()).status
+        self.reload(sandbox_payment="no", threads="3", body_max="1024")
+        self.assertIn('changed="sandbox_payment body_max"', self.log())
+        self.assertIn('needs_restart="threads"', self.log())
+        self.assertEqual(pay(), 404)
+        self.assertEqual(self.stack.post_webhook(b"x" * 2000).status, 413)
+        self.reload(sandbox_payment="yes")
+        self.assertEqual(pay(), 200)
+
+    def test_requests_under_way_are_answered_by_what_they_began_with(self):
+        is_over = threading.Event()
+        wrong = []
+
+        def pay():
+            while not is_over.is_set():
+                status = self.status(self.stack.webhook_key())
+                if status != 204:
+                    wrong.append(status)
+
+        payers = [threading.Thread(target=pay) for _ in range(3)]
+        for payer in payers:
+            payer.start()
+        try:
+            for n in range(30):
+                self.reload(body_max=str(65536 + n))
+        finally:
+            is_over.set()
+            for payer in payers:
+                payer.join()
+        self.assertEqual(wrong, [])
