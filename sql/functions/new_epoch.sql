@@ -31,7 +31,8 @@ begin
 			where e.merchant_id = s.merchant_id and e.seq is not null))
 	where p_merchant_id is null or s.merchant_id = p_merchant_id;
 	get diagnostics v_n = row_count;
-	if v_n > 0 then
+	-- The notifiers find out by themselves within a second; a full queue must not hinder it.
+	if v_n > 0 and pg_notification_queue_usage() < 0.9 then
 		perform pg_notify('order_control', json_build_object('new_epoch', true,
 			'merchant', p_merchant_id)::text);
 	end if;
