@@ -2,8 +2,8 @@
 -- restored by hand (a promotion and a point-in-time restore are noticed without it).
 --   p_merchant_id  null: all merchants
 -- Also mends what such a restore leaves: a stream that is behind its own events is taken up to
--- them; and where it is all merchants, so are the ids of new events, and what was noted (in delivery and
--- alert) of events that are not there is forgotten, for their ids come again.
+-- them; and where it is all merchants, so are the ids of new events, and what was noted (in
+-- delivery and alert) of events that are not there is forgotten, for their ids come again.
 -- Terminals start from the un-acked events.  Returns how many streams it was.
 -- Touches: stream (update), delivery (delete), alert (delete), the sequence of order_event.id.
 create or replace function orderbell.new_epoch(p_merchant_id bigint default null) returns bigint
