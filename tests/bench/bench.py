@@ -3,6 +3,9 @@
 A case is a function of a Bench, and its first line of documentation is what the list says of it.
 """
 
+import os
+import shlex
+import subprocess
 import sys
 import time
 
@@ -12,13 +15,26 @@ SECONDS = 300  # a load client ends after so long, whatever happens
 
 
 class Bench:
-    """What a case stands on: a stack, its first notifier, and the rows of the table."""
+    """What a case stands on: a stack, its first notifier, and the rows of the table.
+    minutes: how long a case is to last that can last as long as one likes; None: as it likes."""
 
-    def __init__(self, env):
-        self.env = env
-        self.url = env["NOTIFIER_URLS"].split()[0]
-        self.pid = int(env["NOTIFIER_PIDS"].split()[0])
+    def __init__(self, folder, minutes=None):
+        self.folder = folder
+        self.minutes = minutes
         self.rows = []
+        self.read_env()
+
+    def read_env(self):
+        with open(os.path.join(self.folder, "env"), encoding="utf-8") as f:
+            self.env = dict(word.split("=", 1) for word in shlex.split(f.read()))
+        self.url = self.env["NOTIFIER_URLS"].split()[0]
+        self.pid = int(self.env["NOTIFIER_PIDS"].split()[0])
+
+    def restart_notifier(self):
+        """Ends it in good order where it runs, and starts it."""
+        subprocess.run([os.path.join(lc.TOP, "tests", "stack"), "restart", self.folder,
+                        "notifier-1"], check=True, stdout=subprocess.DEVNULL)
+        self.read_env()
 
     def load(self, **options):
         return lc.Load(self.url, **{"seconds": SECONDS, **options})
