@@ -12,6 +12,7 @@
 #include "fcgi-order/socket.h"
 #include "shared/log.h"
 #include "shared/program.h"
+#include "shared/service.h"
 
 /* Static, for threads that must be left behind. */
 static struct counters counters;
@@ -64,9 +65,12 @@ wait_for_the_end(void *arg)
 	int got = 0;
 
 	while (sigwait(&life->signals, &got) != 0 || got == SIGHUP) {
-		if (got == SIGHUP)
-			counters_add(&counters,
-			    reload(life->start) ? COUNTER_RELOADS : COUNTER_RELOADS_REFUSED);
+		if (got != SIGHUP)
+			continue;
+		service_reloading();
+		counters_add(&counters,
+		    reload(life->start) ? COUNTER_RELOADS : COUNTER_RELOADS_REFUSED);
+		service_ready();
 	}
 }
 

@@ -16,6 +16,7 @@
 #include "fcgi-order/pg_store.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/service.h"
 
 extern char **environ;
 
@@ -233,8 +234,11 @@ server_run(int listen_fd, struct rules_slot *rules, struct counters *counters,
 	s->valve.most = (int)n_threads;
 	atomic_init(&s->valve.allowed, (int)n_threads);
 	n = start_threads(s);
-	if (n > 0)
+	if (n > 0) {
+		service_ready();
 		wait(arg);
+		service_stopping((int64_t)(END_S + 1) * 1000);
+	}
 	n_left = end_threads(s, n);
 	if (n_left > 0) {
 		log_warn("ended with requests unfinished: requests=%d", n_left);

@@ -16,11 +16,13 @@
 #include "notifier/item.h"
 #include "notifier/metrics.h"
 #include "notifier/page.h"
+#include "notifier/pulse.h"
 #include "notifier/session.h"
 
 struct carrier_options {
 	int n_loops;
 	int heartbeat_s, slow_s, hello_s;
+	struct pulse *pulse; /* each loop beats; NULL: nobody looks */
 };
 
 /* How the carrier asks for what is in the database; called in a loop's thread, must not block. */

@@ -43,6 +43,7 @@ struct gate {
 	struct census *sessions, *addresses;
 	struct pace *pace;
 	struct metrics *metrics;
+	struct pulse_place *pulse;
 	struct poller poller;
 	pthread_t thread;
 	atomic_bool is_started;
@@ -414,6 +415,7 @@ run(void *arg)
 	while (!atomic_load(&g->is_stopping)) {
 		size_t n = poller_wait(&g->poller, events, next_wait_ms(g));
 
+		pulse_beat(g->pulse);
 		/* The pending first: accepting may drop some that this batch names. */
 		for (size_t i = 0; i < n; i++) {
 			if (events[i].what != NULL && !is_listener(g, events[i].what))
@@ -445,6 +447,7 @@ gate_new(const struct gate_options *options, const struct gate_trust *trust,
 	g->sessions = sessions;
 	g->pace = pace;
 	g->metrics = metrics;
+	g->pulse = pulse_join(options->pulse, "gate");
 	g->poller = (struct poller){-1, -1};
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_cond_init(&g->has_room, NULL);

@@ -19,6 +19,7 @@
 #include "notifier/census.h"
 #include "notifier/metrics.h"
 #include "notifier/pace.h"
+#include "notifier/pulse.h"
 
 enum {
 	GATE_HEADER_MAX = 8191,         /* bytes of a request header */
@@ -31,6 +32,7 @@ struct gate_options {
 	 * runs. */
 	atomic_int max_pending;
 	int max_descriptors; /* of the process: sessions and pending ones stay below */
+	struct pulse *pulse; /* its thread beats; NULL: nobody looks */
 };
 
 /* Who speaks for many clients, and so is not bounded as one: asked in the gate's thread. */

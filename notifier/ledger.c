@@ -90,6 +90,7 @@ struct ledger {
 	const struct ledger_options *options;
 	const struct ledger_sink *sink;
 	struct pgconn *db;
+	struct pulse_place *pulse;
 	pthread_t thread;
 	bool is_running;
 	atomic_bool is_stopping;
@@ -530,6 +531,7 @@ run(void *arg)
 	while (!atomic_load(&l->is_stopping)) {
 		bool is_written, is_answered;
 
+		pulse_beat(l->pulse);
 		wait_for_work(l, IDLE_MS, false);
 		is_written = write_acks(l);
 		is_answered = answer_some(l); /* whatever keeps the acks from being written */
@@ -572,6 +574,7 @@ ledger_new(const struct ledger_options *options, const struct ledger_sink *sink)
 		return NULL;
 	l->options = options;
 	l->sink = sink;
+	l->pulse = pulse_join(options->pulse, "ledger");
 	l->last_question = &l->questions;
 	l->last_ack = &l->acks;
 	pthread_mutex_init(&l->lock, NULL);

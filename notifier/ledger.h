@@ -10,10 +10,12 @@
 #include <stdint.h>
 
 #include "notifier/page.h"
+#include "notifier/pulse.h"
 
 struct ledger_options {
 	const char *conninfo;
 	atomic_bool plain_escape_html; /* may be changed while it runs */
+	struct pulse *pulse;           /* it beats; NULL: nobody looks */
 };
 
 /* Called in the ledger's thread; must not block on a terminal.  Takes the page. */

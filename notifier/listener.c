@@ -43,6 +43,7 @@ struct listener {
 	struct ear ear;
 	struct probe probe;
 	struct caller *caller;
+	struct pulse_place *pulse;
 	int64_t next_poll_ms, tell_at_ms;
 	bool is_connected;
 	pthread_t thread;
@@ -293,6 +294,7 @@ run(void *arg)
 
 	pthread_setname_np(pthread_self(), "listener");
 	while (!atomic_load(&l->is_stopping)) {
+		pulse_beat(l->pulse);
 		take_wishes(l);
 		if (connect_again(l)) {
 			if (!work(l)) {
@@ -337,6 +339,7 @@ listener_new(const struct listener_options *options, const struct listener_sink 
 		return NULL;
 	l->sink = sink;
 	l->metrics = metrics;
+	l->pulse = pulse_join(options->pulse, "listener");
 	watches_init(&l->watches);
 	pthread_mutex_init(&l->wishes_lock, NULL);
 	l->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

@@ -16,6 +16,7 @@
 
 #include "notifier/item.h"
 #include "notifier/metrics.h"
+#include "notifier/pulse.h"
 
 /* Called in the listener's thread; must not block on a terminal.  Strings and items are borrowed.
  */
@@ -41,6 +42,7 @@ struct listener_options {
 	/* These may be changed while it runs. */
 	atomic_bool broadcast; /* a NOTIFY by hand without merchant goes to all terminals */
 	atomic_bool plain_escape_html;
+	struct pulse *pulse; /* it beats; NULL: nobody looks */
 };
 
 struct listener;

@@ -338,6 +338,7 @@ loop_run(void *arg)
 	while (!l->is_stopping) {
 		size_t n = poller_wait(&l->poller, events, l->conns != NULL ? WHEEL_TICK_MS : 1000);
 
+		pulse_beat(l->pulse);
 		read_clocks(l);
 		for (size_t i = 0; i < n; i++)
 			take_event(l, &events[i]);
@@ -355,6 +356,7 @@ loop_init(struct loop *l, int index, const struct loop_shared *shared)
 {
 	*l = (struct loop){.shared = shared, .index = index};
 	l->options = *shared->options;
+	l->pulse = pulse_join(shared->options->pulse, "carrier");
 	l->access = access_hold(shared->access);
 	idmap_init(&l->tickets);
 	l->poller = (struct poller){-1, -1};

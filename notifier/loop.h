@@ -43,6 +43,7 @@ struct loop {
 	size_t fresh_bytes;     /* published since the last flush */
 	int64_t drain_until_ms; /* by then all are told to go; 0: no drain */
 	bool is_stopping;
+	struct pulse_place *pulse;
 	unsigned random;
 	struct books books;
 	uint8_t *buffer; /* LOOP_READ_BYTES */

@@ -19,11 +19,17 @@
 #include "notifier/metrics.h"
 #include "notifier/options.h"
 #include "notifier/pace.h"
+#include "notifier/pulse.h"
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/program.h"
+#include "shared/service.h"
 
-enum { DRAIN_GRACE_MS = 6000 };
+enum {
+	DRAIN_GRACE_MS = 6000,
+	STOP_MS = 10000,  /* to end the threads once that is over */
+	STATUS_MS = 5000, /* how often the manager is told how it goes */
+};
 
 /* All parts, in the order in which they are made; unmade in reverse. */
 struct notifier {
@@ -34,6 +40,8 @@ struct notifier {
 	int64_t n_descriptors;
 	struct access *access;
 	struct metrics metrics;
+	struct pulse pulse;
+	const char *still; /* the thread that stood still when last looked at, or NULL */
 	struct census *census;
 	struct pace *pace;
 	struct listener_options listener_options;
@@ -241,7 +249,7 @@ set_parts(struct notifier *n)
 	const struct options *o = n->options;
 
 	n->listener_options =
-	    (struct listener_options){o->database, o->broadcast, o->plain_escape_html};
+	    (struct listener_options){o->database, o->broadcast, o->plain_escape_html, &n->pulse};
 	n->sink = (struct listener_sink){
 	    .arg = n,
 	    .stream = sink_stream,
@@ -252,9 +260,10 @@ set_parts(struct notifier *n)
 	    .flush = sink_flush,
 	};
 	n->carrier_options = carrier_options_of(o);
+	n->carrier_options.pulse = &n->pulse;
 	n->needs =
 	    (struct carrier_needs){n, watch, unwatch, ask, ack, prove, present, gone, delivered};
-	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html};
+	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html, &n->pulse};
 	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
 	n->clerk_options = (struct clerk_options){
 	    .conninfo = o->database,
@@ -268,7 +277,9 @@ set_parts(struct notifier *n)
 	    .listen = o->listen,
 	    .console_dir = o->console_dir,
 	    .n_threads = (int)o->door_threads,
-	    .gate = {.max_pending = (int)o->max_pending, .max_descriptors = (int)n->n_descriptors},
+	    .gate = {.max_pending = (int)o->max_pending,
+		.max_descriptors = (int)n->n_descriptors,
+		.pulse = &n->pulse},
 	};
 }
 
@@ -349,14 +360,74 @@ reload(struct notifier *n)
 	log_info("settings read again: changed=\"%s\"", change.keys);
 }
 
+/* --- the manager that runs it --- */
+
+/* Feeds the watchdog where every thread turns. */
+static void
+feed_watchdog(struct notifier *n)
+{
+	const char *still = pulse_look(&n->pulse);
+
+	if (still == NULL)
+		service_feed();
+	if (still != NULL && n->still == NULL)
+		log_err("a thread stands still, the watchdog is not fed: thread=%s", still);
+	if (still == NULL && n->still != NULL)
+		log_warn("all threads turn again: thread=%s", n->still);
+	n->still = still;
+}
+
+static void
+tell_status(struct notifier *n)
+{
+	const char *state = !is_ready(n) ? "waiting for the database"
+	                    : metrics_get(&n->metrics, METRIC_LISTENER_POLL_ONLY)
+	                        ? "polling, no bell is heard"
+	                        : "listening";
+
+	service_status("%s; %" PRId64 " terminals of %" PRId64 " merchants", state,
+	    census_count(n->census), metrics_get(&n->metrics, METRIC_WATCHED));
+}
+
+/* Waits for a signal, at most until the manager wants to hear something (0: it does not).  Gives
+ * 0 when that is so. */
+static int
+wait_for_signal(const sigset_t *signals, int64_t wait_ms)
+{
+	const struct timespec wait = {wait_ms / 1000, wait_ms % 1000 * 1000000};
+	int got = wait_ms == 0 ? sigwaitinfo(signals, NULL) : sigtimedwait(signals, NULL, &wait);
+
+	return got > 0 ? got : 0;
+}
+
 /* Until a signal asks for the end. */
 static void
 wait_for_the_end(struct notifier *n, const sigset_t *signals)
 {
+	int64_t feed_ms = service_feed_ms(), tell_ms = service_is_managed() ? STATUS_MS : 0;
+	int64_t feed_at_ms = 0, tell_at_ms = 0;
 	int got;
 
-	while (sigwait(signals, &got) == 0 && got == SIGHUP)
-		reload(n);
+	do {
+		int64_t now = clock_ms(), wait_ms = tell_ms;
+
+		if (feed_ms > 0 && now >= feed_at_ms) {
+			feed_watchdog(n);
+			feed_at_ms = now + feed_ms;
+		}
+		if (tell_ms > 0 && now >= tell_at_ms) {
+			tell_status(n);
+			tell_at_ms = now + tell_ms;
+		}
+		if (feed_ms > 0 && feed_at_ms - now < wait_ms)
+			wait_ms = feed_at_ms - now;
+		got = wait_for_signal(signals, wait_ms);
+		if (got == SIGHUP) {
+			service_reloading();
+			reload(n);
+			service_ready();
+		}
+	} while (got == 0 || got == SIGHUP);
 }
 
 /* Tells the terminals to go elsewhere, and waits for that. */
@@ -366,12 +437,17 @@ drain(struct notifier *n)
 	int drain_ms = (int)n->current->drain_s * 1000;
 	int64_t until = clock_ms() + drain_ms + DRAIN_GRACE_MS;
 
+	service_stopping(drain_ms + DRAIN_GRACE_MS + STOP_MS);
+	service_status("draining");
 	log_info("draining: connections=%" PRId64 " drain_s=%" PRId64, census_count(n->census),
 	    n->current->drain_s);
 	door_shut(n->door);
 	carrier_drain(n->carrier, drain_ms);
-	while (census_count(n->census) > 0 && clock_ms() < until)
+	for (int round = 0; census_count(n->census) > 0 && clock_ms() < until; round++) {
+		if (round % 50 == 0)
+			service_feed(); /* the gate is shut, and this loop ends in time */
 		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+	}
 }
 
 static void
@@ -426,6 +502,7 @@ run(void *options, const struct program_start *started_as)
 		log_info("started: version=%s listen=%s auth=%s open_files=%" PRId64,
 		    PACKAGE_VERSION, n.options->listen, options_auths[n.options->auth],
 		    n.n_descriptors);
+		service_ready();
 		wait_for_the_end(&n, &signals);
 		drain(&n);
 	}
