@@ -13,8 +13,6 @@ terminal came past it cannot come any more.
 import collections
 import time
 
-TRACE_AROUND = 40  # lines of a terminal's trace that are shown with a problem
-
 
 class Event:
     """One row of the table.  acked_at, pruned_at: Unix seconds, None while not."""
@@ -146,12 +144,13 @@ class Book:
             self.problem("protocol", f"recovered, with the cursor {self.cursor} of {epoch}:{top}")
         if not recovered and good:
             self.ledger.not_recovered.append((self, self.cursor[1]))
-        if list(open_seqs) != sorted(set(open_seqs)) or (
-                open_seqs and open_seqs[-1] > (self.cursor[1] if recovered else 0)):
-            self.problem("protocol", f"open is not what is open up to the cursor: {open_seqs}")
+        # Those whose cursor moves among the un-acked ones go on behind it, whatever was pruned.
+        upto = self.cursor[1] if good and (recovered or self.kind != "v1") else 0
+        if list(open_seqs) != sorted(set(open_seqs)) or open_seqs and open_seqs[-1] > upto:
+            self.problem("protocol", f"open is not what is open up to {upto}: {open_seqs}")
         self.epoch, self.top = epoch, top
         self.is_ahead = not recovered or self.cursor is None
-        self.last_ahead = 0
+        self.last_ahead = upto
         self.is_caught_up = False
         self.ringing = set(open_seqs)
         self.ringing_from = open_from
@@ -291,6 +290,7 @@ class Ledger:
              "not recovered without need", "not recovered in time", "not at the end in time",
              "protocol")
     PROBLEMS_KEPT = 200  # with their texts; all are counted
+    TEXT_MAX = 300
 
     def __init__(self, open_trace):
         """open_trace(name): a text file for a terminal's trace."""
@@ -324,6 +324,8 @@ class Ledger:
 
     def problem(self, kind, text, book=None):
         self.problems[kind] += 1
+        if len(text) > self.TEXT_MAX:
+            text = text[:self.TEXT_MAX] + " ..."
         if len(self.texts) < self.PROBLEMS_KEPT:
             self.texts.append(f"{time.time() - self.began:9.3f} {kind}: {text}")
         if book is not None:
