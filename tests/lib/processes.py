@@ -85,6 +85,12 @@ def exe_of(pid):
         return None
 
 
+def is_sanitized(pid):
+    """True when its memory is that of a sanitizer as well."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as f:
+        return any("libasan" in line or "libtsan" in line for line in f)
+
+
 def send(pid, sig):
     try:
         os.kill(pid, sig)

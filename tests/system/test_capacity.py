@@ -4,6 +4,7 @@ import resource
 import unittest
 
 import loadclient as lc
+import processes
 from processes import until
 from stack import Stack
 
@@ -54,16 +55,12 @@ class Capacity(unittest.TestCase):
         self.assert_no_harm(more.ready())
         self.assertEqual(lc.metric(self.stack.notifier_url, "orderbell_connections"), MANY)
         self.assertEqual(lc.threads(self.pid), before)
-        if self.is_sanitized():
+        if processes.is_sanitized(self.pid):
             self.skipTest("a sanitizer's memory is not the program's; the threads were right")
         each = (lc.settled(lambda: lc.pss_bytes(self.pid)) - memory) / (MANY - FEW)
         self.assertLessEqual(each, 2048)
         for load in (few, more):
             self.assert_no_harm(load.end())
-
-    def is_sanitized(self):
-        with open(f"/proc/{self.pid}/maps", encoding="utf-8") as f:
-            return any("libasan" in line or "libtsan" in line for line in f)
 
     def test_silent_and_dripping_clients_do_not_stop_a_good_handshake(self):
         bad = self.load(silent=400, one_byte=400, drip=400)

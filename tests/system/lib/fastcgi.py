@@ -3,7 +3,7 @@
 import socket
 import struct
 
-BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR = range(1, 8)
+BEGIN, ABORT, END, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES = range(1, 10)
 KEEP_CONNECTION = 1
 
 
