@@ -167,13 +167,14 @@ def wait_until_empty(notifier_url):
             raise Failed(f"{name} stays at {left}")
 
 
-def pss_bytes(pid):
-    """Memory of a process, what it shares counted by its share."""
+def pss_bytes(pid, kind="Pss"):
+    """Memory of a process, what it shares counted by its share.  kind: "Pss_Anon" for what it has
+    written itself, without its program's and libraries' files."""
     with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
         for line in f:
-            if line.startswith("Pss:"):
+            if line.startswith(kind + ":"):
                 return int(line.split()[1]) * 1024
-    raise Failed(f"no Pss of {pid}")
+    raise Failed(f"no {kind} of {pid}")
 
 
 def threads(pid):
