@@ -36,6 +36,7 @@ set local client_min_messages = warning;
 \ir functions/number_events.sql
 \ir functions/merchant_made.sql
 \ir functions/order_paid.sql
+\ir functions/ack_moved.sql
 \ir functions/order_moved.sql
 \ir functions/ring.sql
 \ir functions/pay.sql

@@ -63,7 +63,8 @@ begin
 		where e.xact = v_xact and (e.xact, e.id) > (v_xact, p_after) and e.seq is null
 		returning e.*
 	loop
-		select o.* into v_order from orderbell.orders o where o.id = v_nobodys.order_id;
+		select o.* into v_order from orderbell.orders o
+		where o.id = v_nobodys.order_id and v_nobodys.order_table is null;
 		perform orderbell.record_exception('unknown_merchant', v_nobodys.merchant_id,
 			v_nobodys.order_id, v_order.number, v_order.amount, null, null, v_nobodys.content);
 	end loop;

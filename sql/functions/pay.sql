@@ -75,7 +75,7 @@ begin
 			pay_method = coalesce(p_pay_method, o.pay_method)
 		where o.id = v_order.id;
 		select e.id into event_id from orderbell.order_event e
-		where e.order_id = v_order.id and e.type = 1
+		where e.order_id = v_order.id and e.order_table is null and e.type = 1
 		order by e.created_at desc limit 1;
 	elsif verdict <> 'already_paid' and p_user_id is null then
 		perform orderbell.record_exception(verdict, v_order.merchant_id, v_order.id, p_number,

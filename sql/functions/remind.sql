@@ -36,7 +36,7 @@ begin
 
 	merchant_id := v_order.merchant_id;
 	select e.id into event_id from orderbell.order_event e
-	where e.order_id = p_order_id and e.type = 2
+	where e.order_id = p_order_id and e.order_table is null and e.type = 2
 		and e.created_at > clock_timestamp() - interval '1 minute'
 	order by e.created_at desc limit 1;
 	is_new := not found;

@@ -13,6 +13,7 @@ create table if not exists orderbell.order_event (
 	created_at  timestamptz not null default clock_timestamp(),
 	acked_at    timestamptz,
 	acked_by    text,
+	order_table text,
 	xact        xid8 not null default pg_current_xact_id()
 );
 comment on table orderbell.order_event is
@@ -30,6 +31,8 @@ comment on column orderbell.order_event.acked_at is
 	'when a person at a terminal had seen it; null while it waits';
 comment on column orderbell.order_event.acked_by is
 	'the terminal, or: order (it moved on), expired (prune), quiet (imported)';
+comment on column orderbell.order_event.order_table is
+	'the attached table that order_id is of; null: orderbell.orders';
 comment on column orderbell.order_event.xact is 'the transaction that wrote it';
 
 -- An event is written twice, with and without seq; indexes that skip the first save a third of the
