@@ -36,7 +36,8 @@ to orderbell_notifier;
 -- DBA: sees all, keeps merchants and orders, settles payment exceptions, uses every verb; streams
 -- and events are written through these only.
 grant select on all tables in schema orderbell to orderbell_dba;
-grant insert, update, delete on orderbell.merchant, orderbell.orders to orderbell_dba;
+grant insert, update, delete on orderbell.merchant, orderbell.orders, orderbell.template
+	to orderbell_dba;
 grant update, delete on orderbell.payment_exception to orderbell_dba;
 grant execute on function
 	orderbell.timeline(),
@@ -53,4 +54,18 @@ grant execute on function
 	orderbell.new_epoch(bigint),
 	orderbell.renumber(bigint),
 	orderbell.doctor()
+to orderbell_dba;
+
+-- attach() and detach() act with the rights of who calls them, since the table is not ours: so
+-- these need what they call.
+grant execute on function
+	orderbell.attach(regclass, text, text[], text, bigint, text, text, text, text[], text, text),
+	orderbell.detach(regclass),
+	orderbell.attachable(regclass),
+	orderbell.has_columns(regclass, text[], text[]),
+	orderbell.has_value(text, text, text[]),
+	orderbell.placeholders(text),
+	orderbell.drop_attached(regclass),
+	orderbell.attached_ring(),
+	orderbell.attached_moved()
 to orderbell_dba;

@@ -15,6 +15,13 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 		('orderbell.orders', 'orderbell_order_moved')) as w (of_table, name)
 	left join pg_trigger t on t.tgrelid = w.of_table and t.tgname = w.name
 	union all
+	select 'attached tables', coalesce(bool_and(a.is_on), true),
+		case when bool_and(a.is_on) then format('%s: see orderbell.attachments',
+				string_agg(distinct a.order_table, ', '))
+			else coalesce('off: ' || string_agg(format('%s on %s', a.trigger, a.order_table), ', ')
+				filter (where not a.is_on), 'none') end
+	from orderbell.attachments a
+	union all
 	select 'unnumbered events', count(*) = 0,
 		format('%s without seq, written with triggers off: select orderbell.renumber()', count(*))
 	from orderbell.order_event e

@@ -3,7 +3,7 @@ create table if not exists orderbell.payment_exception (
 	id             bigint generated always as identity primary key,
 	created_at     timestamptz not null default clock_timestamp(),
 	kind           text not null check (kind in ('unknown_order', 'amount_differs', 'cancelled',
-	               'refunded', 'paid_twice', 'unknown_merchant')),
+	               'refunded', 'paid_twice', 'unknown_merchant', 'bad_template')),
 	merchant_id    bigint,
 	order_id       bigint,
 	number         text,
@@ -28,14 +28,15 @@ comment on column orderbell.payment_exception.created_at is 'when it was first n
 comment on column orderbell.payment_exception.kind is
 	'unknown_order, amount_differs, cancelled, refunded: the order was not paid; '
 	'paid_twice: it had been, by another payment; '
-	'unknown_merchant: it was, but its merchant_id names none';
+	'unknown_merchant: it was, but its merchant_id names none; '
+	'bad_template: it was, and rang, but with another text';
 comment on column orderbell.payment_exception.merchant_id is
 	'that of the order, as far as it is known';
 comment on column orderbell.payment_exception.order_id is 'the order, as far as it is known';
 comment on column orderbell.payment_exception.number is 'the order number that was named';
 comment on column orderbell.payment_exception.amount is 'what was paid, as far as it is known';
 comment on column orderbell.payment_exception.gateway is
-	'who said so; null: the order was updated by SQL';
+	'who said so, or the attached table; null: the order was updated by SQL';
 comment on column orderbell.payment_exception.transaction_id is
-	'the gateway''s own id of the payment';
+	'the gateway''s own id of the payment; of bad_template: which text';
 comment on column orderbell.payment_exception.detail is 'more, in words';

@@ -15,7 +15,8 @@ create temporary table may (who text, what text);
 insert into may values
 	('orderbell_fcgi', 'note_callback pay remind ring'),
 	('orderbell_notifier', 'ack escalate forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
-	('orderbell_dba', 'ack doctor new_epoch notify pay prune prune_callbacks remind renumber ring terminal_add terminal_revoke timeline wire_epoch'),
+	('orderbell_dba', 'ack attach attachable attached_moved attached_ring detach doctor drop_attached has_columns has_value new_epoch notify pay '
+		'placeholders prune prune_callbacks remind renumber ring terminal_add terminal_revoke timeline wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
 		where p.pronamespace = 'orderbell'::regnamespace and has_function_privilege(who, p.oid, 'execute')), what,
@@ -25,10 +26,10 @@ truncate may;
 insert into may values
 	('orderbell_fcgi', null),
 	('orderbell_notifier', 'order_event: SELECT, stream: SELECT, terminal: SELECT'),
-	('orderbell_dba', 'alert: SELECT, alerts: SELECT, callbacks: SELECT, delivery: SELECT, escalation: SELECT, merchant: DELETE INSERT SELECT UPDATE, '
+	('orderbell_dba', 'alert: SELECT, alerts: SELECT, attachments: SELECT, callbacks: SELECT, delivery: SELECT, escalation: SELECT, merchant: DELETE INSERT SELECT UPDATE, '
 		'notifier: SELECT, order_event: SELECT, orders: DELETE INSERT SELECT UPDATE, payment_callback: SELECT, '
 		'payment_exception: DELETE SELECT UPDATE, '
-		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, terminal: SELECT, terminals: SELECT, terminals_online: SELECT, '
+		'payment_exceptions: SELECT, presence: SELECT, stream: SELECT, template: DELETE INSERT SELECT UPDATE, terminal: SELECT, terminals: SELECT, terminals_online: SELECT, '
 		'waiting: SELECT'),
 	('public', null);
 select is((select string_agg(t.relname || ': ' || t.privileges, ', ' order by t.relname) from (
