@@ -45,8 +45,9 @@ static const struct pgconn_statement statements[] = {
 	" k.ids from orderbell.stream s"
 	" cross join (select orderbell.timeline() as timeline offset 0) t"
 	" left join (select k.merchant_id, coalesce(string_agg(k.id::text, ' ')"
-	"   filter (where k.revoked_at is null), '') as ids from orderbell.terminal k"
-	"  where k.merchant_id = any($1::bigint[]) group by k.merchant_id) k"
+	"   filter (where k.revoked_at is null), '') as ids"
+	"  from unnest($1::bigint[]) as w(merchant_id)"
+	"  join orderbell.terminal k on k.merchant_id = w.merchant_id group by k.merchant_id) k"
 	"  on k.merchant_id = s.merchant_id"
 	" where s.merchant_id = any($1::bigint[])"},
     /* Of events that are said to be acked those that are.  If $3, they are known to have been
