@@ -1,0 +1,52 @@
+"""A notifier ends under load, and its terminals come back."""
+
+import os
+import signal
+import unittest
+
+import loadclient as lc
+from processes import until
+from stack import Stack
+
+TERMINALS, MERCHANTS, EVENTS_EACH = 200, 3, 60
+SECONDS = 60  # the load client ends after so long, and what it waited for has failed
+
+
+class Returns(unittest.TestCase):
+    """The load client's terminals, which come back by themselves"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(settings=["notifier.drain_s=1"]).up()
+        cls.addClassCleanup(cls.stack.down)
+
+    def they_have_all_after(self, end):
+        """end() ends the notifier while orders come in; it is started again."""
+        lc.ack_all(self.stack.env)
+        load = lc.Load(self.stack.notifier_url, v1=True, resume=True, connections=TERMINALS,
+                       merchants=MERCHANTS, events=EVENTS_EACH, seconds=SECONDS)
+        self.addCleanup(load.__exit__)
+        load.ready()
+        publish = lc.start_publish(self.stack.env, events=EVENTS_EACH * MERCHANTS, rate=60,
+                                   merchants=MERCHANTS)
+        self.addCleanup(publish.stdout.close)
+        self.addCleanup(publish.wait)
+        until(lambda: lc.metric(self.stack.notifier_url, "orderbell_deliveries_total") > 0, 10)
+        end()
+        self.stack.restart("notifier-1")
+        seen = load.final()
+        self.assertEqual((seen["events_min"], seen["events_max"]), (EVENTS_EACH, EVENTS_EACH),
+                         seen)
+        for key in ("holes", "repeats", "disorders", "early", "unrecovered", "broken_frames"):
+            self.assertEqual(seen[key], 0, (key, seen))
+        self.assertGreaterEqual(seen["recovery_ms"]["n"], TERMINALS)
+        return seen["closes"]
+
+    def test_after_a_kill_each_has_every_event_once_and_in_order(self):
+        closes = self.they_have_all_after(
+            lambda: os.kill(self.stack.notifier_pid, signal.SIGKILL))
+        self.assertGreaterEqual(closes["1006"], TERMINALS)
+
+    def test_after_a_drain_too_and_each_was_told_to_come_back(self):
+        closes = self.they_have_all_after(lambda: None)
+        self.assertGreaterEqual(closes["4003"], TERMINALS)
