@@ -80,6 +80,8 @@ another_spelling_of_the_same_bytes_is_none(void **state)
 			fail_msg("decoded: \"%s\"", odd[i]);
 	}
 	assert_false(base64_decode("Zm\0v", 4, out, sizeof out, &len));
+	/* What stands behind its end is no part of it. */
+	assert_false(base64_decode("Zm9vZm9v", 6, out, sizeof out, &len));
 }
 
 static void
