@@ -5,10 +5,7 @@ unit as descriptor 0, and keeps what it is told.
 """
 
 import configparser
-import grp
 import os
-import pwd
-import shlex
 import signal
 import socket
 import subprocess
@@ -30,22 +27,24 @@ class Unit:
 
 
 class Managed:
-    """One program that is run as systemd would.  It ends with the `with` block."""
+    """One program that is run as systemd would.  It ends with the `with` block.
+    listener: what it finds as descriptor 0.  user: (uid, gid).  notify_path_inside: a root that the
+    program will change to."""
 
-    def __init__(self, argv, folder, listener=None, watchdog_s=None, user=None, groups=None,
-                 log=None):
+    def __init__(self, argv, folder, listener=None, watchdog_s=None, user=None, log=None,
+                 notify_path_inside=""):
         self.path = os.path.join(folder, f"notify-{os.path.basename(argv[0])}-{time.time_ns()}")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         os.chmod(self.path, 0o666)
         self.said = []
         env = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8",
-               "NOTIFY_SOCKET": self.path}
+               "NOTIFY_SOCKET": self.path.removeprefix(notify_path_inside)}
         if watchdog_s is not None:
             env["WATCHDOG_USEC"] = str(int(watchdog_s * 1e6))
         drop = {}
         if user is not None:
-            drop = {"user": user[0], "group": user[1], "extra_groups": groups or []}
+            drop = {"user": user[0], "group": user[1], "extra_groups": []}
         self.log = log or os.path.join(folder, os.path.basename(argv[0]) + ".log")
         with open(self.log, "ab") as out:
             self.child = subprocess.Popen(
@@ -93,28 +92,15 @@ class Managed:
         return self.child.returncode
 
 
-def listen_as(unit):
-    """The socket of a .socket unit, as systemd makes it."""
-    path = unit.get("Socket", "ListenStream")
-    os.makedirs(os.path.dirname(path), mode=int(unit.get("Socket", "DirectoryMode", "0755"), 8),
+def listen_at(path, unit, owner):
+    """The socket of a .socket unit, as systemd makes it; owner: (uid, gid)."""
+    os.makedirs(os.path.dirname(path), mode=int(unit.get("Socket", "DirectoryMode"), 8),
                 exist_ok=True)
     if os.path.exists(path):
         os.unlink(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     os.chmod(path, int(unit.get("Socket", "SocketMode"), 8))
-    os.chown(path, pwd.getpwnam(unit.get("Socket", "SocketUser")).pw_uid,
-             grp.getgrnam(unit.get("Socket", "SocketGroup")).gr_gid)
+    os.chown(path, *owner)
     listener.listen(int(unit.get("Socket", "Backlog")))
     return listener
-
-
-def run_unit(unit, folder, listener=None, log=None):
-    """Starts a service unit's ExecStart under its own user."""
-    about = pwd.getpwnam(unit.get("Service", "User"))
-    watchdog = unit.get("Service", "WatchdogSec")
-    return Managed(
-        shlex.split(unit.get("Service", "ExecStart")), folder, listener=listener,
-        watchdog_s=float(watchdog) if watchdog else None,
-        user=(about.pw_uid, grp.getgrnam(unit.get("Service", "Group")).gr_gid),
-        groups=os.getgrouplist(about.pw_name, about.pw_gid), log=log)

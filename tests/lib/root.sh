@@ -1,0 +1,75 @@
+# shellcheck shell=sh
+# root.sh - a minimal Debian root in a temporary folder; to be sourced, as root.
+# Takes its packages from wherever this machine takes its own.
+#   root_make PACKAGE,PACKAGE    makes it in $root, and has it removed at the end
+#   in_root COMMAND...           with nothing of this machine's environment
+#   keep=yes                     it stays
+
+root=
+keep=no
+authorities=
+registry=
+codename=$(sed -n "s/^VERSION_CODENAME=//p" /etc/os-release)
+
+root_end() {
+	status=$?
+	trap - EXIT
+	trap '' INT TERM HUP
+	[ -n "$root" ] || exit "$status"
+	for mount in dev/shm dev/pts proc; do
+		if mountpoint -q "$root/$mount"; then
+			umount "$root/$mount" || umount -l "$root/$mount"
+		fi
+	done
+	if [ "$keep" = yes ]; then
+		echo "kept: $root"
+	elif grep -q " $root/" /proc/mounts; then
+		echo "something is still mounted below $root, it stays" >&2
+	else
+		rm -rf --one-file-system "$root"
+	fi
+	exit "$status"
+}
+
+# The machine's own Debian sources: "URI suite component" a line.
+root_sources() {
+	# shellcheck disable=SC2016 # apt's variables, not ours
+	apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT) $(ORIGIN)' \
+		'Created-By: Packages' | sort -u | sed -n 's/ Debian$//p' | grep " ${codename}[^ ]* "
+}
+
+in_root() {
+	chroot "$root" /usr/bin/env -i \
+		HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TERM="${TERM:-dumb}" \
+		${authorities:+"NODE_EXTRA_CA_CERTS=$authorities"} \
+		${registry:+"npm_config_registry=$registry"} "$@"
+}
+
+root_make() {
+	[ "$(id -u)" -eq 0 ] || die "only root may make a root"
+	command -v debootstrap >/dev/null ||
+		die "debootstrap is missing: apt-get install debootstrap"
+	root=$(mktemp -d "${TMPDIR:-/tmp}/orderbell-root.XXXXXX")
+	chmod 755 "$root"
+	trap root_end EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+
+	echo "=== a minimal $codename in $root"
+	mirror=$(root_sources | awk -v suite="$codename" '$2 == suite { print $1; exit }')
+	[ -n "$mirror" ] || die "apt knows no source of $codename"
+	debootstrap --variant=minbase --include="$1" "$codename" "$root" "$mirror" \
+		>"$root.log" 2>&1 || {
+		tail -n 20 "$root.log" >&2
+		die "debootstrap failed"
+	}
+	rm -f "$root.log"
+
+	root_sources | sed 's/^/deb /' >"$root/etc/apt/sources.list"
+	apt-config dump Acquire >"$root/etc/apt/apt.conf.d/00machine"
+	cp /etc/resolv.conf /etc/hosts "$root/etc/"
+	mount -t proc proc "$root/proc"
+	mkdir -p "$root/dev/pts" "$root/dev/shm"
+	mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+	mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+}
