@@ -40,6 +40,7 @@ grant insert, update, delete on orderbell.merchant, orderbell.orders, orderbell.
 	to orderbell_dba;
 grant update, delete on orderbell.payment_exception to orderbell_dba;
 grant execute on function
+	orderbell.version(),
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
 	orderbell.ring(bigint),

@@ -7,6 +7,7 @@
 \encoding UTF8
 begin;
 set local client_min_messages = warning;
+\ir upgrade.sql
 \ir roles.sql
 \ir schema.sql
 \ir tables/merchant.sql
@@ -22,9 +23,11 @@ set local client_min_messages = warning;
 \ir tables/terminal.sql
 \ir tables/template.sql
 \ir tables/payment_callback.sql
+\ir functions/version.sql
 \ir functions/timeline.sql
 \ir functions/wire_epoch.sql
 \ir functions/quiet_by.sql
+\ir functions/is_restored.sql
 \ir functions/may_ring.sql
 \ir functions/alert_payment.sql
 \ir functions/keep_for_sure.sql

@@ -1,7 +1,11 @@
--- one-machine.sql - install.sql, and what else there must be where both programs and PostgreSQL run
+-- one-machine.sql - install.sql (unless the extension is there already), and what else there must be where both programs and PostgreSQL run
 -- on one machine, by the packages' users.  Running it again changes nothing.
 --   runuser -u postgres -- psql -d orderbell -f one-machine.sql
+\set ON_ERROR_STOP on
+select not exists (select from pg_catalog.pg_extension where extname = 'orderbell') as is_plain \gset
+\if :is_plain
 \ir install.sql
+\endif
 begin;
 -- Logins named as the system users: by "peer" (pg_hba.conf) nobody else is let in as one of them.
 do $$

@@ -12,6 +12,11 @@ begin
 	end if;
 end $$;
 
-create schema if not exists orderbell;
+do $$
+begin
+	if to_regnamespace('orderbell') is null then -- CREATE EXTENSION has made it already
+		create schema orderbell;
+	end if;
+end $$;
 comment on schema orderbell is
 	'Paid orders ring at their merchants'' terminals. Verbs for the DBA: \df orderbell.*';

@@ -5,6 +5,9 @@
 create or replace function orderbell.merchant_made() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+	if orderbell.is_restored() then
+		return null; -- its stream comes as well
+	end if;
 	insert into orderbell.stream (merchant_id, seq, kept_from)
 	select new.id, coalesce(max(e.seq), 0), coalesce(max(e.seq), 0) + 1
 	from orderbell.order_event e where e.merchant_id = new.id and e.seq is not null;

@@ -222,6 +222,18 @@ def files_as_promised():
               (0o640, 0, root_ids(group)[1]), f"{name} is for root and its program alone")
 
 
+def extension():
+    say("create extension")
+    psql = "runuser -u postgres -- psql -qXAt -v ON_ERROR_STOP=1 -d ext "
+    status, output = command(
+        "runuser -u postgres -- createdb -E UTF8 -T template0 ext && "
+        f"{psql} -c 'create extension orderbell' && {psql} -c 'select orderbell.version()'")
+    check(status == 0, "works", output)
+    status, output = command(
+        "runuser -u postgres -- psql -d ext -f /usr/share/orderbell/sql/one-machine.sql")
+    check(status == 0 and "#token=" in output, "and one-machine.sql does the rest", output)
+
+
 def behind_apache(token):
     say("Apache instead")
     status, output = command("service lighttpd stop; apt-get install -q apache2")
@@ -329,6 +341,7 @@ def main():
             files_as_promised()
             upgrade(token)
             upgrade_of_data()
+            extension()
             behind_apache(token)
             purge(before, people)
     finally:

@@ -16,7 +16,7 @@ insert into may values
 	('orderbell_fcgi', 'note_callback pay remind ring'),
 	('orderbell_notifier', 'ack escalate forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
 	('orderbell_dba', 'ack attach attachable attached_moved attached_ring detach doctor drop_attached has_columns has_value new_epoch notify pay '
-		'placeholders prune prune_callbacks remind renumber ring terminal_add terminal_revoke timeline wire_epoch'),
+		'placeholders prune prune_callbacks remind renumber ring terminal_add terminal_revoke timeline version wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
 		where p.pronamespace = 'orderbell'::regnamespace and has_function_privilege(who, p.oid, 'execute')), what,
