@@ -309,6 +309,26 @@ what_the_table_has_told_once_is_told_from_the_ring_then(void **state)
 }
 
 static void
+what_came_before_the_stream_was_known_is_told_once(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+
+	/* The listener watches the merchant for another loop already: its events come, and then
+	 * where the stream stands. */
+	publish(h, 7, 202);
+	hub_set_stream(h, m->room, "e", 202);
+	publish(h, 7, 203);
+	keep_before(h, m->room, 201, 201, 202);
+	assert_true(room_covers(m->room, 201));
+	member_seek(m, 201);
+	for (int64_t seq = 201; seq <= 203; seq++)
+		assert_int_equal(take(m), seq);
+	assert_int_equal(member_n_ahead(m), 0);
+	leave(h, m);
+}
+
+static void
 who_was_left_behind_is_so_though_older_events_come_back(void **state)
 {
 	struct hub *h = *state;
@@ -397,6 +417,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		each_room_that_heard_something_is_dirty_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_broadcast_to_all_is_in_every_ring, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		what_came_before_the_stream_was_known_is_told_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		who_comes_late_hears_with_an_event_that_it_was_acked, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
