@@ -377,9 +377,14 @@ class Chaos:
                     return [first, self.bag.pop(i)]
         return [first]
 
-    async def run(self, until):
-        """Until time.monotonic() is there, or somebody does not recover."""
-        while time.monotonic() < until and await self.do(self.draw_some()):
+    async def run(self, seconds, least_kinds):
+        """For so long, and longer (not twice as long) where there were not so many kinds yet; or
+        until somebody does not recover."""
+        began = time.monotonic()
+        while await self.do(self.draw_some()):
+            lasted = time.monotonic() - began
+            if lasted > seconds and (len(self.n) >= least_kinds or lasted > 2 * seconds):
+                break
             await asyncio.sleep(self.dice.seconds(0.1, 2))
 
     async def do(self, faults):

@@ -108,6 +108,7 @@ class Book:
         self.name = name
         self.kind = kind
         self.merchant = merchant
+        self.takes_part = False  # its terminal has been started
         self.cursor = None
         self.seen = bytearray()  # by seq: how often it came
         self.n_events = 0
@@ -343,7 +344,7 @@ class Ledger:
     def close(self, truth):
         """The table is read: all that can only be judged now."""
         for book in self.books:
-            if book.kind != "plain":
+            if book.takes_part and book.kind != "plain":
                 book.against(truth)
         for (merchant, seq), identity in self.identities.items():
             event = truth.events[merchant].get(seq)

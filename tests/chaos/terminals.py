@@ -18,6 +18,7 @@ STEADY_S = 5  # a connection that lasted so long was no failure
 WELCOME_S = 60  # the server may be waiting for its database
 BEATS_MISSED = 2.5
 RETRY_STATUSES = {408, 502, 503, 504}  # of HTTP: the request came too slowly, or nobody is there
+WEB_STATUSES = RETRY_STATUSES | {500}  # what a web server says whose notifier has just died
 RETRY_CODES = {1000, 1001, 1005, 1006, 1012, 1013, 4001, 4003}  # those that the protocol may use
 SEQS_PER_ACK = 1000
 
@@ -48,6 +49,7 @@ class Terminal:
         self.task = None
 
     def start(self):
+        self.book.takes_part = True
         self.task = asyncio.create_task(self.run(), name=self.name)
 
     async def end(self):
@@ -78,8 +80,9 @@ class Terminal:
         """Gives why it ended."""
         acker = None
         try:
-            route = self.world.address(self.random.choice(self.routes))
-            with await wire.Connection.open(route, self.source, self.habits.receive_buffer) as c:
+            route = self.random.choice(self.routes)
+            with await wire.Connection.open(self.world.address(route), self.source,
+                                            self.habits.receive_buffer) as c:
                 self.connection = c
                 if self.habits.acks:
                     acker = asyncio.create_task(self.ack_now_and_then())
@@ -90,8 +93,8 @@ class Terminal:
             self.book.problem("protocol", str(error))
             return str(error)
         except (Lost, Refused) as error:
-            if isinstance(error, Refused) and error.status not in RETRY_STATUSES:
-                self.book.problem("protocol", f"refused with {error.status}")
+            if isinstance(error, Refused):
+                self.judge(route, error.status)
             return str(error)
         finally:
             if acker is not None:
@@ -100,6 +103,11 @@ class Terminal:
             self.connection = None
             self.is_live = False
         return "ended"
+
+    def judge(self, route, status):
+        """A request was answered with that, which is not what was hoped for."""
+        if status not in (WEB_STATUSES if route == "web" else RETRY_STATUSES):
+            self.book.problem("protocol", f"{route} answered {status}")
 
     async def pause(self, wait_s):
         """The wait between two connections, which retry_now() ends."""
@@ -230,9 +238,10 @@ class HttpAcks(Terminal):
 
     async def ack(self, seqs):
         body = json.dumps({"ack": seqs}).encode()
+        route = self.random.choice(self.routes)
         try:
             answer = await wire.request(
-                self.world.address(self.random.choice(self.routes)), "POST",
+                self.world.address(route), "POST",
                 f"/ack/{self.name}{self.query()}", [("Content-Type", "application/json")], body,
                 within_s=15, source=self.source)
         except Lost:
@@ -241,8 +250,8 @@ class HttpAcks(Terminal):
             acked = json_of(answer.body)["acked"]
             self.book.trace(f"acks kept: {len(acked)}")
             self.world.ledger.told_acked(self.book, acked)
-        elif answer.status not in RETRY_STATUSES:
-            self.book.problem("protocol", f"an ack was answered {answer.status}")
+        else:
+            self.judge(route, answer.status)
 
 
 class Sse(HttpAcks):
@@ -347,15 +356,17 @@ class Poll(HttpAcks):
 
     async def poll(self):
         """One request.  True: there is no more for now."""
-        if self.random.random() < self.habits.forgets:
+        # Not in the middle of many pages: it would never get through.
+        if self.is_live and self.random.random() < self.habits.forgets / 4:
             self.book.forget()
+            self.is_live = False
+        route = self.random.choice(self.routes)
         answer = await wire.request(
-            self.world.address(self.random.choice(self.routes)), "GET",
+            self.world.address(route), "GET",
             f"/poll/{self.name}{self.query(after=self.cursor_text(), open='yes')}",
             within_s=15, source=self.source)
         if answer.status != 200:
-            if answer.status not in RETRY_STATUSES:
-                self.book.problem("protocol", f"a poll was answered {answer.status}")
+            self.judge(route, answer.status)
             raise Refused(answer.status)
         head = answer.head
         epoch, _, seq = (head.get("orderbell-cursor") or "").rpartition(":")

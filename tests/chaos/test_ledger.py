@@ -26,7 +26,12 @@ class Judge(unittest.TestCase):
 
     def setUp(self):
         self.ledger = Ledger(lambda name: io.StringIO())
-        self.book = self.ledger.book("till-1", "v1", MERCHANT)
+        self.book = self.new_book("till-1", "v1")
+
+    def new_book(self, name, kind):
+        book = self.ledger.book(name, kind, MERCHANT)
+        book.takes_part = True
+        return book
 
     def tell(self, *seqs, book=None, **more):
         for seq in seqs:
@@ -93,13 +98,17 @@ class Judge(unittest.TestCase):
         self.tell(1, 2)
         self.assertEqual(self.judged(1), {"rolled back, but told": 1})
 
+    def test_who_never_came_misses_nothing(self):
+        self.book.takes_part = False
+        self.assertEqual(self.judged(3), {})
+
     def test_another_text_than_the_tables_is_noticed(self):
         self.start()
         self.tell(1)
         self.assertEqual(self.judged(1, [row(1, kind=2)]), {"told another": 1})
 
     def test_two_terminals_told_differently_are_noticed(self):
-        other = self.ledger.book("till-2", "v1", MERCHANT)
+        other = self.new_book("till-2", "v1")
         self.start()
         self.start(book=other)
         self.tell(1)
@@ -160,7 +169,7 @@ class Judge(unittest.TestCase):
         self.assertEqual(self.judged(3, [row(1), pruned, row(3)]), {"lost": 1})
 
     def test_a_stream_that_breaks_among_the_un_acked_goes_on_behind_them(self):
-        self.book = self.ledger.book("sse-1", "sse", MERCHANT)
+        self.book = self.new_book("sse-1", "sse")
         del self.ledger.books[0]
         self.book.welcome(EPOCH, 5, False, [])
         self.tell(2, 4)
