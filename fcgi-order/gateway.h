@@ -36,9 +36,9 @@ struct gateway {
 	enum gateway_kept kept;
 	/* True when one of its settings is there; else its path answers 404. */
 	bool (*is_configured)(const struct options *o);
-	/* Gives its keys, read and checked once, before threads start; from then on they are only
-	 * read.  Borrows the options for their life.  NULL: `error` names the setting, says what is
-	 * wrong, and what is allowed. */
+	/* Gives its keys, read and checked; from then on they are only read, by any thread. Borrows
+	 * the options for their life.  NULL: `error` names the setting, says what is wrong, and
+	 * what is allowed. */
 	void *(*open)(const struct options *o, char *error, size_t error_size);
 	void (*close)(void *keys);
 	/* Judges a callback at `now` (Unix seconds) and fills in what it says; `callback` is

@@ -1,4 +1,4 @@
-/* keyfiles.h - fills a keyring from disk, once, at start. */
+/* keyfiles.h - fills a keyring from disk: at start, and when settings are read again. */
 #ifndef FCGI_ORDER_KEYFILES_H
 #define FCGI_ORDER_KEYFILES_H
 

@@ -1,5 +1,5 @@
-/* keyring.h - the public keys that a gateway signs with, each under its id.  Filled once at start,
- * then only read: any thread. */
+/* keyring.h - the public keys that a gateway signs with, each under its id.  Filled once, then only
+ * read: any thread. */
 #ifndef FCGI_ORDER_KEYRING_H
 #define FCGI_ORDER_KEYRING_H
 

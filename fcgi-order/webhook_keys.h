@@ -1,5 +1,5 @@
-/* webhook_keys.h - the keys of Standard Webhooks, and what they signed.  Filled once at start, then
- * only read: any thread. */
+/* webhook_keys.h - the keys of Standard Webhooks, and what they signed.  Filled once, then only
+ * read: any thread. */
 #ifndef FCGI_ORDER_WEBHOOK_KEYS_H
 #define FCGI_ORDER_WEBHOOK_KEYS_H
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 import unittest
@@ -14,6 +15,13 @@ from processes import until
 from stack import Stack
 
 ANSWER_S = 5  # WeChat Pay waits no longer
+
+
+def put(path, text):
+    """A file that everybody may read: the program may run as somebody else."""
+    with open(path, "w", encoding="ascii") as f:
+        f.write(text)
+    os.chmod(path, 0o644)
 
 
 class Shop:
@@ -269,6 +277,54 @@ class WechatPayCallbacks(Shop, unittest.TestCase):
         self.assertFalse(self.is_paid(self.order))
         self.assertGreater(len(fits.body.encode()), 65000)
         self.succeeds(fits.send(self.stack))
+
+    def test_keys_are_changed_while_it_runs(self):
+        folder = os.path.join(self.stack.folder, "etc", "wechatpay")
+        own = self.wechatpay.key("successor.key")
+        serial = "PUB_KEY_ID_0199999999999999999999999999999999"
+        certificate = os.path.join(folder, f"wechatpay_{self.stack.env['WECHATPAY_SERIAL']}.pem")
+        new = os.path.join(folder, serial + ".pem")
+
+        def reload():
+            self.stack.run("pids", self.stack.folder)
+            self.stack.read_env()
+            for pid in self.stack.env["FCGI_PIDS"].split():
+                os.kill(int(pid), signal.SIGHUP)
+
+        def answers(make, status):
+            """Each with an order of its own: a payment is not there to be repeated."""
+            return until(lambda: make().send(self.stack).status == status, 10)
+
+        def by_old():
+            return self.wechatpay.callback(self.stack.place_order())
+
+        def by_new():
+            return self.wechatpay.callback(self.stack.place_order(), keyFile=own, serial=serial)
+
+        with open(certificate, encoding="ascii") as f:
+            kept = f.read()
+        self.addCleanup(reload)
+        self.addCleanup(put, certificate, kept)
+        subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "RSA", "-pkeyopt",
+                        "rsa_keygen_bits:2048", "-out", own], check=True)
+        pem = subprocess.run(["openssl", "pkey", "-in", own, "-pubout"], check=True,
+                             capture_output=True, text=True).stdout
+        self.fails(by_new().send(self.stack), 401)
+        put(new, pem)
+        self.addCleanup(os.unlink, new)
+        reload()
+        self.assertTrue(answers(by_new, 200))
+        self.succeeds(by_old().send(self.stack))
+        with open(own, encoding="ascii") as f:
+            put(os.path.join(folder, "oops.pem"), f.read())
+        reload()
+        self.assertTrue(until(lambda: "a private key is in it" in self.stack.logs(1000), 10))
+        self.succeeds(by_new().send(self.stack))  # and nothing has changed
+        os.unlink(os.path.join(folder, "oops.pem"))
+        os.unlink(certificate)
+        reload()
+        self.assertTrue(answers(by_old, 401))
+        self.succeeds(by_new().send(self.stack))
 
     def test_no_key_and_no_content_is_in_log_or_metrics(self):
         self.wechatpay.callback(self.order).send(self.stack)
