@@ -405,7 +405,7 @@ static void
 wait_for_the_end(struct notifier *n, const sigset_t *signals)
 {
 	int64_t feed_ms = service_feed_ms(), tell_ms = service_is_managed() ? STATUS_MS : 0;
-	int64_t feed_at_ms = 0, tell_at_ms = 0;
+	int64_t feed_at_ms = clock_ms() + feed_ms, tell_at_ms = 0;
 	int got;
 
 	do {

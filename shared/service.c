@@ -30,7 +30,7 @@ service_feed_ms(void)
 	uint64_t usec = 0;
 
 	if (service_is_managed() && sd_watchdog_enabled(0, &usec) > 0)
-		return usec < 2000 ? 1 : (int64_t)(usec / 2000);
+		return usec < 4000 ? 1 : (int64_t)(usec / 4000);
 #endif
 	return 0;
 }

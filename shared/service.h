@@ -9,8 +9,9 @@
 /* True when somebody listens. */
 bool service_is_managed(void);
 
-/* How often service_feed() is wanted, in ms: half of the time after which the watchdog bites.
- * 0: there is none. */
+/* How often service_feed() is wanted, in ms: a quarter of the time after which the watchdog bites,
+ * so that one who looks before he feeds may find something amiss twice.  0: there is no watchdog.
+ */
 int64_t service_feed_ms(void);
 void service_feed(void);
 

@@ -1,5 +1,6 @@
--- one-machine.sql - install.sql (unless the extension is there already), and what else there must be where both programs and PostgreSQL run
--- on one machine, by the packages' users.  Running it again changes nothing.
+-- one-machine.sql - install.sql (unless the extension is there), and what else there must be where
+-- both programs and PostgreSQL run on one machine, by the packages' users.  Running it again
+-- changes nothing.
 --   runuser -u postgres -- psql -d orderbell -f one-machine.sql
 \set ON_ERROR_STOP on
 select not exists (select from pg_catalog.pg_extension where extname = 'orderbell') as is_plain \gset

@@ -19,7 +19,7 @@ from settings import SettingsFile
 from stack import TOP, Stack, request
 
 WITHIN_S = 10
-WATCHDOG_S = 2  # so it is fed every second
+WATCHDOG_S = 6  # so it is fed every 1.5 s; a thread that has nothing to do turns once a second
 PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
 
 
@@ -112,9 +112,10 @@ class Notifier(unittest.TestCase):
             self.assertTrue(managed.wait_for("STATUS", value="listening; 1 terminals of 1"),
                             managed.said)
 
-    def test_the_watchdog_is_fed_in_half_its_time(self):
+    def test_the_watchdog_is_fed_in_a_quarter_of_its_time(self):
         managed = self.start()
-        self.assertIn(self.fed(managed, 4.5), (3, 4, 5))
+        self.assertIn(self.fed(managed, 7), (3, 4))
+        self.assertNotIn("stands still", self.log_of(managed))
 
     def test_a_thread_that_stands_still_starves_the_watchdog(self):
         managed = self.start()
@@ -122,8 +123,8 @@ class Notifier(unittest.TestCase):
             with self.subTest(thread=name):
                 self.assertTrue(managed.wait_for("WATCHDOG"))
                 with StillThread(managed.child.pid, name):
-                    self.fed(managed, 1.2)  # a beat from before may count once more
-                    self.assertEqual(self.fed(managed, 3), 0)
+                    self.fed(managed, 2)  # a beat from before may count once more
+                    self.assertEqual(self.fed(managed, 4), 0)
                 self.assertTrue(managed.wait_for("WATCHDOG"), "fed again")
                 self.assertIn(f"the watchdog is not fed: thread={name}", self.log_of(managed))
 
@@ -132,7 +133,7 @@ class Notifier(unittest.TestCase):
         self.stack.kill_postgres()
         self.addCleanup(self.stack.restart, "postgres")
         self.assertTrue(managed.wait_for("STATUS", 15, "waiting for the database"))
-        self.assertGreaterEqual(self.fed(managed, 6), 4)
+        self.assertGreaterEqual(self.fed(managed, 7), 3)
 
     def test_a_reload_is_told_from_its_beginning_to_its_end(self):
         managed = self.start()

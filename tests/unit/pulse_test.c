@@ -134,7 +134,7 @@ a_status_longer_than_its_bound_is_cut(void **state)
 }
 
 static void
-the_watchdog_wants_food_in_half_its_time(void **state)
+the_watchdog_wants_food_in_a_quarter_of_its_time(void **state)
 {
 	char path[64], pid[24];
 	int fd = manager_open(path, sizeof path);
@@ -146,7 +146,7 @@ the_watchdog_wants_food_in_half_its_time(void **state)
 	}
 	assert_int_equal(service_feed_ms(), 0);
 	setenv("WATCHDOG_USEC", "60000000", 1);
-	assert_int_equal(service_feed_ms(), 30000);
+	assert_int_equal(service_feed_ms(), 15000);
 	snprintf(pid, sizeof pid, "%d", (int)getpid() + 1);
 	setenv("WATCHDOG_PID", pid, 1); /* somebody else's */
 	assert_int_equal(service_feed_ms(), 0);
@@ -174,7 +174,7 @@ main(void)
 	    cmocka_unit_test(without_anybody_who_looks_a_beat_is_nothing),
 	    cmocka_unit_test(the_manager_hears_how_it_goes),
 	    cmocka_unit_test(a_status_longer_than_its_bound_is_cut),
-	    cmocka_unit_test(the_watchdog_wants_food_in_half_its_time),
+	    cmocka_unit_test(the_watchdog_wants_food_in_a_quarter_of_its_time),
 	    cmocka_unit_test(without_a_manager_nothing_is_told),
 	};
 
