@@ -6,6 +6,7 @@
 #include "shared/pghosts.h"
 
 static const char *const levels[] = {"err", "warn", "info", "debug", NULL}; /* enum log_level */
+static const char *const formats[] = {"text", "json", NULL};                /* enum log_format */
 
 static const char *const socket_modes[] = {"0600", "0660", "0666", NULL};
 
@@ -53,6 +54,8 @@ const struct setting options_table[] = {
 	"Milliseconds a statement may take; gateways wait 5 s for an answer."},
     {"log_level", SETTING_CHOICE, AT(log_level), "info", 0, 0, levels,
 	"The least important lines that are logged."},
+    {"log_format", SETTING_CHOICE, AT(log_format), "text", 0, 0, formats,
+	"How lines are logged: text, as key=value, or json, an object a line."},
     {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -69,6 +72,7 @@ const char *const options_changeable[] = {
     "sandbox_payment",
     "body_max",
     "log_level",
+    "log_format",
     NULL,
 };
 

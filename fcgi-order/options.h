@@ -21,7 +21,8 @@ struct options {
 	char *currency;
 	int64_t body_max;
 	int64_t statement_timeout_ms;
-	int log_level; /* enum log_level */
+	int log_level;  /* enum log_level */
+	int log_format; /* enum log_format */
 };
 
 extern const struct setting options_table[];

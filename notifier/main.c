@@ -530,6 +530,7 @@ static const struct program program = {
     .changeable = options_changeable,
     .run = run,
     .log_level_offset = offsetof(struct options, log_level),
+    .log_format_offset = offsetof(struct options, log_format),
 };
 
 int

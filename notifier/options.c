@@ -10,6 +10,7 @@
 
 const char *const options_auths[] = {"none", "jwt", "terminal", "any", NULL};
 static const char *const levels[] = {"err", "warn", "info", "debug", NULL}; /* enum log_level */
+static const char *const formats[] = {"text", "json", NULL};                /* enum log_format */
 
 #define AT(member) offsetof(struct options, member)
 
@@ -73,6 +74,8 @@ const struct setting options_table[] = {
 	"Threads that answer HTTP requests and handshakes."},
     {"log_level", SETTING_CHOICE, AT(log_level), "info", 0, 0, levels,
 	"The least important lines that are logged."},
+    {"log_format", SETTING_CHOICE, AT(log_format), "text", 0, 0, formats,
+	"How lines are logged: text, as key=value, or json, an object a line."},
     {NULL, SETTING_TEXT, 0, NULL, 0, 0, NULL, NULL},
 };
 
@@ -97,6 +100,7 @@ const char *const options_changeable[] = {
     "drain_s",
     "escalate_s",
     "log_level",
+    "log_format",
     NULL,
 };
 

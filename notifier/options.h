@@ -20,7 +20,8 @@ struct options {
 	    max_pending;
 	int64_t heartbeat_s, slow_s, hello_s, drain_s, escalate_s;
 	int64_t carrier_loops, door_threads;
-	int log_level; /* enum log_level */
+	int log_level;  /* enum log_level */
+	int log_format; /* enum log_format */
 };
 
 extern const struct setting options_table[];

@@ -6,10 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "shared/clock.h"
+#include "shared/log_json.h"
+
 enum { LINE_MAX_BYTES = 2048 };
 
 static const char *program_name = "orderbell";
 static atomic_int threshold = LOG_LEVEL_INFO;
+static atomic_int format_now = LOG_FORMAT_TEXT;
 
 static const char *const level_names[] = {"err", "warn", "info", "debug"};
 
@@ -25,13 +29,37 @@ log_set_level(enum log_level level)
 	atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
 }
 
+void
+log_set_format(enum log_format format)
+{
+	atomic_store_explicit(&format_now, (int)format, memory_order_relaxed);
+}
+
 int
 log_enabled(enum log_level level)
 {
 	return (int)level <= atomic_load_explicit(&threshold, memory_order_relaxed);
 }
 
-/* One write(2) per line keeps the lines of threads and processes apart. */
+/* One write(2) per line keeps the lines of threads and processes apart.  Where the log cannot be
+ * written there is nobody left to tell. */
+static void
+write_out(const char *line, size_t len)
+{
+	if (write(STDERR_FILENO, line, len) < 0)
+		return;
+}
+
+static void
+write_json(enum log_level level, const char *text, size_t len)
+{
+	char json[LOG_JSON_SIZE(LINE_MAX_BYTES)];
+	size_t n = log_json(json, clock_unix_ms(), program_name, level_names[level], text, len);
+
+	json[n++] = '\n';
+	write_out(json, n);
+}
+
 static void __attribute__((format(printf, 2, 0)))
 write_line(enum log_level level, const char *format, va_list args)
 {
@@ -55,10 +83,12 @@ write_line(enum log_level level, const char *format, va_list args)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = ' ';
 	}
-	line[len++] = '\n';
-	/* Where the log cannot be written there is nobody left to tell. */
-	if (write(STDERR_FILENO, line, len) < 0)
+	if (atomic_load_explicit(&format_now, memory_order_relaxed) == LOG_FORMAT_JSON) {
+		write_json(level, line + head, len - (size_t)head);
 		return;
+	}
+	line[len++] = '\n';
+	write_out(line, len);
 }
 
 #define DEFINE_LOG(name, level)                                                                    \

@@ -10,12 +10,20 @@
 
 enum log_level { LOG_LEVEL_ERR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+enum log_format {
+	LOG_FORMAT_TEXT, /* program level: what happened: key=value ... */
+	LOG_FORMAT_JSON, /* an object a line: log_json.h */
+};
+
 /* The name that starts each line; borrowed for the life of the process.  Call once, before threads
  * start. */
 void log_open(const char *program);
 
 /* Lines above this level are dropped.  May be called again at any time, from any thread. */
 void log_set_level(enum log_level level);
+
+/* How lines are written from now on; the same. */
+void log_set_format(enum log_format format);
 
 /* True when a line of that level would be written: ask before preparing a costly argument. */
 int log_enabled(enum log_level level);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shared/facts.h"
 #include "shared/log.h"
 
 static const struct option long_options[] = {
@@ -36,6 +37,13 @@ print_help(const struct program *p)
 }
 
 static void
+print_version(const struct program *p)
+{
+	printf("%s %s\n", p->name, PACKAGE_VERSION);
+	facts_write(stdout);
+}
+
+static void
 take_option(const struct program *p, int option, struct wish *wish)
 {
 	switch (option) {
@@ -44,7 +52,7 @@ take_option(const struct program *p, int option, struct wish *wish)
 	case 'S': wish->socket = optarg; return;
 	case 's': settings_write_sample(p->settings, stdout); break;
 	case 'h': print_help(p); break;
-	case 'V': printf("%s %s\n", p->name, PACKAGE_VERSION); break;
+	case 'V': print_version(p); break;
 	default: wish->status = PROGRAM_EXIT_USAGE; break; /* getopt has said why */
 	}
 	wish->is_done = 1;
@@ -95,9 +103,10 @@ read_settings(const struct program *p, void *options, const char *path)
 }
 
 static void
-take_log_level(const struct program *p, const void *options)
+take_log_settings(const struct program *p, const void *options)
 {
 	log_set_level(*(const int *)((const char *)options + p->log_level_offset));
+	log_set_format(*(const int *)((const char *)options + p->log_format_offset));
 }
 
 int
@@ -113,7 +122,7 @@ program_main(const struct program *p, void *options, int argc, char **argv)
 	if (read_settings(p, options, wish.config)) {
 		const struct program_start start = {p, wish.config, wish.socket};
 
-		take_log_level(p, options);
+		take_log_settings(p, options);
 		status = wish.only_check ? EXIT_SUCCESS : p->run(options, &start);
 	}
 	settings_fini(p->settings, options);
@@ -179,7 +188,7 @@ program_reload(const struct program_start *start, const void *running, void *fre
 	/* What is good as a whole need not be with what must stay. */
 	if (!keep_fixed(p, running, fresh) || !are_in_accord(p, fresh))
 		goto refused;
-	take_log_level(p, fresh);
+	take_log_settings(p, fresh);
 	return true;
 refused:
 	log_err("the settings stay as they were");

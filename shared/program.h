@@ -28,8 +28,9 @@ struct program {
 	const char *const *changeable;
 	/* Runs with good settings and gives the exit status. */
 	int (*run)(void *options, const struct program_start *start);
-	size_t log_level_offset; /* offsetof() the int of the setting log_level */
-	int takes_socket;        /* --socket is an option of this program */
+	size_t log_level_offset;  /* offsetof() the int of the setting log_level */
+	size_t log_format_offset; /* and of log_format */
+	int takes_socket;         /* --socket is an option of this program */
 };
 
 /* Does what the command line says with `options`, the program's zeroed struct of settings, and
@@ -43,9 +44,9 @@ struct program_change {
 
 /* Reads the settings again, from where they came at the start, into `fresh`, the program's zeroed
  * struct.  The fixed ones stay as they are in `running`, and where they should be others that is
- * told in the log.  log_level holds at once; the rest is the caller's to bring about and to tell.
- * False: they are not good, and why is in the log; `fresh` is empty.  Else the caller's to
- * settings_fini(). */
+ * told in the log.  log_level and log_format hold at once; the rest is the caller's to bring about
+ * and to tell. False: they are not good, and why is in the log; `fresh` is empty.  Else the
+ * caller's to settings_fini(). */
 bool program_reload(const struct program_start *start, const void *running, void *fresh,
     struct program_change *change);
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "shared/log.h"
+#include "shared/log_json.h"
 #include "tests/unit/capture.h"
 
 static int
@@ -111,6 +112,80 @@ an_escape_never_overruns_and_shows_its_cut(void **state)
 	free(out);
 }
 
+static void
+json_has_what_the_text_has(void **state)
+{
+	char out[LOG_JSON_SIZE(400)];
+	static const struct {
+		const char *text, *json;
+	} cases[] = {
+	    {"started: version=0.2.0 threads=8 seq=-3",
+		"\"message\":\"started\",\"fields\":{\"version\":\"0.2.0\",\"threads\":8,\"seq\":-"
+	        "3}"},
+	    {"stopped", "\"message\":\"stopped\""},
+	    {"nothing to serve: no socket", "\"message\":\"nothing to serve: no socket\""},
+	    /* A library's words: quotes inside, and what looks like a key. */
+	    {"lost: reason=\"FATAL: role \"x\" of host=y, no\" n=1",
+		"\"message\":\"lost\",\"fields\":{\"reason\":\"FATAL: role \\\"x\\\" of host=y, "
+		"no\",\"n\":1}"},
+	    {"said: by=\"\\x22\\x5c\"",
+		"\"message\":\"said\",\"fields\":{\"by\":\"\\\\x22\\\\x5c\"}"},
+	    {"a: b: c=1", "\"message\":\"a: b\",\"fields\":{\"c\":1}"},
+	    {"a: zero=007 long=1234567890123456 empty= quotes=\"\" one=\"",
+		"\"message\":\"a\",\"fields\":{\"zero\":\"007\",\"long\":\"1234567890123456\","
+		"\"empty\":\"\",\"quotes\":\"\",\"one\":\"\\\"\"}"},
+	    {"名: name=单", "\"message\":\"名\",\"fields\":{\"name\":\"单\"}"},
+	    {"bad \xe5", "\"message\":\"bad \\u00e5\""},
+	    {"", "\"message\":\"\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char wanted[600];
+		size_t n = log_json(
+		    out, 1764151200123, "prog", "warn", cases[i].text, strlen(cases[i].text));
+
+		out[n] = '\0';
+		snprintf(wanted, sizeof wanted,
+		    "{\"time\":\"2025-11-26T10:00:00.123Z\",\"program\":\"prog\",\"level\":"
+		    "\"warn\",%s}",
+		    cases[i].json);
+		assert_string_equal(out, wanted);
+	}
+}
+
+static void
+json_fits_its_room_whatever_is_said(void **state)
+{
+	static const char *const all[] = {"\x01", "\"", "a=", " a=", ": a=", "\xff", "a= a=\"\" "};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+		char text[600] = "x: ";
+		char *out;
+
+		for (size_t n = 3; n + strlen(all[i]) < sizeof text; n += strlen(all[i]))
+			memcpy(text + n, all[i], strlen(all[i]));
+		out = malloc(LOG_JSON_SIZE(strlen(text))); /* its end is watched by the sanitizer */
+		assert_in_range(log_json(out, 0, "fcgi-order", "warn", text, strlen(text)), 1,
+		    LOG_JSON_SIZE(strlen(text)));
+		free(out);
+	}
+}
+
+static void
+the_format_changes_at_once(void **state)
+{
+	log_set_format(LOG_FORMAT_JSON);
+	log_warn("lost: retry_ms=%d", 5);
+	log_set_format(LOG_FORMAT_TEXT);
+	log_warn("lost: retry_ms=%d", 5);
+	assert_non_null(
+	    strstr(capture_text(*state), "\"program\":\"prog\",\"level\":\"warn\",\"message\":"
+	                                 "\"lost\",\"fields\":{\"retry_ms\":5}}\n"
+					 "prog warn: lost: retry_ms=5\n"));
+}
+
 int
 main(void)
 {
@@ -120,6 +195,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_newline_inside_does_not_make_a_second_line, begin, end),
 	    cmocka_unit_test_setup_teardown(an_overlong_line_is_cut_and_ended, begin, end),
+	    cmocka_unit_test(json_has_what_the_text_has),
+	    cmocka_unit_test(json_fits_its_room_whatever_is_said),
+	    cmocka_unit_test_setup_teardown(the_format_changes_at_once, begin, end),
 	    cmocka_unit_test(what_a_stranger_sent_is_escaped),
 	    cmocka_unit_test(an_escape_never_overruns_and_shows_its_cut),
 	};

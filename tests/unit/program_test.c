@@ -18,7 +18,7 @@
 struct options {
 	char *listen, *nickname, *secret;
 	int64_t most;
-	int is_open, log_level;
+	int is_open, log_level, log_format;
 };
 
 #define AT(member) offsetof(struct options, member)
@@ -51,6 +51,7 @@ static const struct program program = {
     .conflict = conflict,
     .changeable = changeable,
     .log_level_offset = AT(log_level),
+    .log_format_offset = AT(log_format),
 };
 
 struct fixture {
