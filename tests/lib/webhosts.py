@@ -94,7 +94,7 @@ MaxRequestWorkers 512
 
 
 APACHE_COMMON = ["mpm_event", "authz_core", "alias", "slotmem_shm", "proxy", "proxy_http",
-                 "proxy_balancer", "lbmethod_byrequests"]
+                 "proxy_balancer", "lbmethod_byrequests", "filter", "deflate"]
 
 
 def apache_terminals(site):
