@@ -193,8 +193,8 @@ static int
 serve_console(struct visit *v)
 {
 	static const char headers[] =
-	    "Content-Security-Policy: default-src 'self'; connect-src 'self' ws: wss:;"
-	    " frame-ancestors 'none'\r\n"
+	    "Content-Security-Policy: default-src 'self'; img-src 'self' data:;"
+	    " connect-src 'self' ws: wss:; frame-ancestors 'none'\r\n"
 	    "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
 	    "Cache-Control: no-cache\r\n";
 	const char *name = v->request.path + strlen("/console/");

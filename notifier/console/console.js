@@ -1,260 +1,689 @@
-// The merchant's page: each event is a card, and a sound once the person has started the shift
-// (a browser plays nothing before a click).  All text is shown as text, never as HTML.
+// The merchant's page: what nobody has seen is a card and rings until somebody has; what was seen
+// today is a list.  All text is shown as text, never as HTML.
 import { Orderbell } from "./orderbell.js";
+import { Sound } from "./sound.js";
+import { texts } from "./texts.js";
 
-const CARDS_MAX = 200;
-
-const texts = {
-  "zh-CN": {
-    connecting: "正在连接…",
-    connected: "已连接",
-    offline: "连接中断，正在重试…",
-    stopped: "已停止",
-    4400: "协议错误，连接已停止",
-    4401: "未授权：请用新的链接打开本页",
-    4403: "没有权限：请联系管理员",
-    again: "重试",
-    start: "开始营业",
-    silent: "声音未打开：请点击“开始营业”",
-    armed: "声音已打开",
-    empty: "暂无新消息",
-    older: (n) => `另有 ${n} 条较早的消息未显示`,
-    terminal: "终端",
-    dismiss: "关闭",
-    language: "English",
-    types: { 1: "来单提醒", 2: "客户催单" },
-    other: "通知",
-  },
-  en: {
-    connecting: "Connecting…",
-    connected: "Connected",
-    offline: "Connection lost, trying again…",
-    stopped: "Stopped",
-    4400: "Protocol error, not connected",
-    4401: "Not authorised: open this page by a new link",
-    4403: "Forbidden: ask who runs this",
-    again: "Try again",
-    start: "Start shift",
-    silent: "Sound is off: press “Start shift”",
-    armed: "Sound is on",
-    empty: "Nothing yet",
-    older: (n) => `${n} older ones are not shown`,
-    terminal: "Terminal",
-    dismiss: "Dismiss",
-    language: "中文",
-    types: { 1: "New order", 2: "Customer reminds" },
-    other: "Notice",
-  },
-};
+const UNDO_MS = 5000;
+const OFFLINE_ALARM_MS = 10000;
+const ALARM_AGAIN_MS = 20000;
+const LEVELS = [0.35, 0.5, 0.7, 1]; // of the volume, from one round to the next
+const REPEATS_S = [0, 10, 15, 30, 60];
+const CARDS_STEP = 200; // cards at once
+const DAY_MAX = 300; // lines of the day's list
+const TEXT_MAX = 400; // characters of a line of it that are kept
+const WORK_MS = 6; // for building cards, before the browser may breathe
+const LATE_S = [180, 600]; // a card that waits this long gets another look
 
 const $ = (id) => document.getElementById(id);
 
-// Storage may be forbidden (a private window): then things are asked again.
-function keep(storage, key, value) {
-  try { window[storage].setItem(key, value); } catch { /* not kept */ }
+/* --- what is kept: storage may be forbidden (a private window), then things are asked again --- */
+
+function load(key) {
+  try { return JSON.parse(localStorage.getItem(`orderbell.${key}`)); } catch { return null; }
 }
 
-function kept(storage, key) {
-  try { return window[storage].getItem(key); } catch { return null; }
+function keep(key, value) {
+  try { localStorage.setItem(`orderbell.${key}`, JSON.stringify(value)); } catch { /* not kept */ }
 }
 
-let language = kept("localStorage", "orderbell.language")
-  ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en");
-let code; // why the server refused, while it does
-let nOlder = 0; // cards that had to go
-let isLive = false; // all that was missed has been told
-let missedType; // of what has been told while it was not
+const set = {
+  language: navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en",
+  theme: "auto", volume: 1, isMuted: false, repeatS: 15, speaks: true, keys: true, isOnShift: false,
+  ...load("settings"),
+};
+let t = texts[set.language];
+
+function change(what) {
+  Object.assign(set, what);
+  keep("settings", set);
+  apply();
+}
 
 /* --- who this is --- */
 
 function terminalName() {
-  const name = kept("localStorage", "orderbell.sid");
+  let name = load("sid");
   if (/^[A-Za-z0-9._-]{1,64}$/.test(name ?? "")) return name;
-  const bytes = crypto.getRandomValues(new Uint8Array(6));
-  const fresh = `web-${Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("")}`;
-  keep("localStorage", "orderbell.sid", fresh);
-  return fresh;
+  name = `web-${Array.from(crypto.getRandomValues(new Uint8Array(6)),
+    (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  keep("sid", name);
+  return name;
 }
 
 // The fragment never leaves the browser, but it is nothing for the address bar and the history.
 function takeToken() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return false;
-  keep("sessionStorage", "orderbell.token", token);
+  takeToken.token = token;
+  keep("token", token);
   history.replaceState(null, "", location.pathname + location.search);
-  getToken.token = token;
   return true;
 }
 
-function getToken() {
-  return getToken.token ?? kept("sessionStorage", "orderbell.token") ?? undefined;
-}
-
-const sid = terminalName();
-
 function socketUrl() {
   const merchant = new URLSearchParams(location.search).get("merchant");
-  const url = new URL(`../ws/${sid}`, location.href);
-  url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-  url.hash = "";
+  const url = new URL(`../ws/${terminalName()}`, location.href);
+  url.hash = url.search = "";
   if (merchant !== null) url.searchParams.set("merchant", merchant);
   return url.href;
 }
 
-/* --- words --- */
+takeToken();
+const bell = new Orderbell(socketUrl(), { getToken: () => load("token") ?? takeToken.token });
+const sound = new Sound(() => soundChanged());
 
-function say() {
-  const t = texts[language];
-  const isRefused = bell.state === "stopped" && code !== undefined;
-  const sound = hasSound() ? "on" : "off";
+/* --- events: an entry is {key, event, kind, number, acking?, card?, notice?} --- */
 
-  document.documentElement.lang = language;
-  $("state").textContent = t[bell.state];
-  $("state").dataset.state = bell.state;
-  $("refused").hidden = !isRefused;
-  $("refused").firstElementChild.textContent = t[code] ?? "";
-  $("again").textContent = t.again;
-  $("start").textContent = t.start;
-  $("start").hidden = sound === "on";
-  $("sound").textContent = sound === "on" ? t.armed : t.silent;
-  $("sound").dataset.sound = sound;
-  $("empty").textContent = t.empty;
-  $("empty").hidden = $("cards").children.length > 0;
-  $("older").textContent = t.older(nOlder);
-  $("older").hidden = nOlder === 0;
-  $("terminal").textContent = `${t.terminal}: ${sid}`;
-  $("language").textContent = t.language;
-  document.title = `${bell.state === "connected" ? "" : "⚠ "}orderbell`;
-  for (const card of $("cards").children) nameCard(card);
+const entries = new Map(); // un-acked ones, the oldest first
+let day = (load("day") ?? []).filter(isToday); // seen ones, the newest first
+let filter = "all";
+let nCards = CARDS_STEP;
+let nLive = 0;
+let nMissed = 0; // came while the page was hidden without sound
+
+const kindOf = ({ type }) => (type === 1 || type === 2 ? type : 3);
+const numberOf = ({ content }) => /^订单号[:：]\s*([\w-]{1,50})$/.exec(content)?.[1];
+const keyOf = ({ seq, epoch }) => (seq === undefined ? `live ${++nLive}` : `${epoch}:${seq}`);
+const timeOf = (at) => new Date(at).toLocaleTimeString(set.language, { hour: "2-digit", minute: "2-digit" });
+
+function isToday({ at }) {
+  return new Date(at).toDateString() === new Date().toDateString();
 }
 
-function nameCard(card) {
-  const t = texts[language];
-  card.querySelector("h2").textContent = t.types[card.dataset.type] ?? t.other;
-  card.querySelector("button").textContent = t.dismiss;
+function dateOf(at) {
+  const date = new Date(at ?? Date.now());
+  return Number.isNaN(date.getTime()) ? new Date() : date;
 }
 
-/* --- sound: chimes that cannot be confused --- */
-
-const tunes = { 1: [660, 880, 1100], 2: [880, 660, 880, 660] };
-let audio = null; // the AudioContext once there was a click
-let quietAt = 0; // its time when all that is queued has sounded
-
-function hasSound() {
-  return audio?.state === "running";
-}
-
-function ring(type) {
-  if (!hasSound()) return;
-  let at = Math.max(audio.currentTime + 0.02, quietAt + 0.15);
-  for (const hertz of tunes[type] ?? [520, 520]) {
-    const tone = audio.createOscillator();
-    const volume = audio.createGain();
-    tone.frequency.value = hertz;
-    volume.gain.setValueAtTime(0.0001, at);
-    volume.gain.exponentialRampToValueAtTime(0.5, at + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.0001, at + 0.28);
-    tone.connect(volume).connect(audio.destination);
-    tone.start(at);
-    tone.stop(at + 0.3);
-    at += 0.2;
+function take(event) {
+  event = { ...event, content: String(event.content ?? ""), at: dateOf(event.at).toISOString() };
+  const entry = { key: keyOf(event), event, kind: kindOf(event), number: numberOf(event) };
+  if (event.acked !== undefined) {
+    addToDay(entry, event.acked);
+    return;
   }
-  quietAt = at;
-  document.body.dataset.rung = String(Number(document.body.dataset.rung ?? 0) + 1);
+  if (entries.has(entry.key)) return;
+  entries.set(entry.key, entry);
+  if (document.hidden && !sound.isHeard) nMissed++;
+  drawSoon();
 }
 
-async function arm() {
-  if (!audio) {
-    audio = new AudioContext();
-    audio.addEventListener("statechange", () => {
-      bell.sendAudio(hasSound() ? "armed" : "blocked");
-      say();
-    });
+function addToDay({ event, key }, by) {
+  if (!isToday(event)) return;
+  const { type, at } = event;
+  const content = event.content.slice(0, TEXT_MAX);
+  const known = day.find((line) => line.key === key); // a reload may tell it again
+  day = [known ?? { key, type, at, content, by, seen: new Date().toISOString() },
+    ...day.filter((line) => line !== known)].slice(0, DAY_MAX);
+  drawSoon();
+  clearTimeout(addToDay.timer);
+  addToDay.timer = setTimeout(() => keep("day", day), 500);
+}
+
+function waiting() {
+  return [...entries.values()].filter(({ acking }) => !acking);
+}
+
+/* --- seen: undoable for 5 s, then it is sent, then it is kept --- */
+
+function see(list) {
+  for (const entry of list) {
+    if (entry.acking) continue;
+    entry.acking = setTimeout(() => send([entry]), UNDO_MS);
+    drawCard(entry);
+    entry.notice?.close();
   }
-  await audio.resume();
-  ring(0);
+  announce(t.acking);
+  ringOn();
+  drawSoon();
+}
+
+function undo(entry) {
+  clearTimeout(entry.acking);
+  entry.acking = entry.isSent = undefined;
+  drawCard(entry);
+  ringOn();
+  drawSoon();
+}
+
+function send(list) {
+  for (const entry of list) {
+    entry.isSent = true;
+    if (entry.event.seq === undefined) remove(entry);
+    else drawCard(entry);
+  }
+  const seqs = list.map(({ event }) => event.seq).filter((seq) => seq !== undefined);
+  if (seqs.length > 0) bell.ack(seqs);
+}
+
+function remove(entry, by) {
+  clearTimeout(entry.acking);
+  entry.notice?.close();
+  entries.delete(entry.key);
+  addToDay(entry, by);
+}
+
+/* --- ringing: until all is seen, louder from round to round --- */
+
+let round = 0;
+let endWait = () => {};
+
+function ring(list) {
+  for (const { key, kind, number } of list) {
+    if (entries.get(key)?.acking) continue;
+    sound.say({ kind, level: LEVELS[round], number: set.speaks && list.length === 1 ? number?.slice(-4) : null });
+  }
+  ringOn();
+}
+
+function ringOn() {
+  endWait();
+  if (waiting().length === 0) {
+    round = 0;
+    if (!alarm.isOn) sound.hush();
+    return;
+  }
+  if (set.repeatS > 0) endWait = sound.after(set.repeatS * 1000, ringAgain);
+}
+
+function ringAgain() {
+  const list = waiting();
+  if (!bell.isVoice || sound.isBusy) return ringOn();
+  round = Math.min(round + 1, LEVELS.length - 1);
+  ring([1, 2, 3].map((kind) => list.findLast((entry) => entry.kind === kind)).filter(Boolean));
+  return undefined;
+}
+
+/* --- a connection that is lost can be heard --- */
+
+const alarm = { isOn: false, since: 0, end() {} };
+
+function watchConnection() {
+  const isLost = bell.state === "offline" || bell.state === "connecting";
+  if (isLost === alarm.since > 0) return;
+  alarm.since = isLost ? Date.now() : 0;
+  alarm.isOn = false;
+  alarm.end();
+  if (isLost) alarm.end = sound.after(OFFLINE_ALARM_MS, soundAlarm);
+}
+
+function soundAlarm() {
+  alarm.isOn = true;
+  sound.say({ kind: "offline", level: 1 });
+  alarm.end = sound.after(ALARM_AGAIN_MS, soundAlarm);
   say();
 }
 
-/* --- cards --- */
+/* --- shift, sound, wake lock --- */
 
-function show(event) {
-  const card = document.createElement("li");
-  const title = document.createElement("h2");
-  const content = document.createElement("p");
-  const time = document.createElement("time");
-  const dismiss = document.createElement("button");
-  let at = new Date(event.at ?? Date.now());
+let wakeLock = null;
 
-  if (Number.isNaN(at.getTime())) at = new Date();
-  card.dataset.type = String(event.type);
-  if (event.seq !== undefined) card.dataset.seq = String(event.seq);
-  content.textContent = String(event.content ?? "");
-  content.dir = "auto";
-  time.dateTime = at.toISOString();
-  time.textContent = at.toLocaleTimeString(language);
-  dismiss.type = "button";
-  // Seen: gone from here, and, once the server has kept that, from the merchant's other terminals.
-  dismiss.addEventListener("click", () => {
-    if (event.seq !== undefined) bell.ack([event.seq]);
-    card.remove();
-    say();
-  });
-  card.append(title, content, time, dismiss);
-  nameCard(card);
-  $("cards").prepend(card);
-  for (; $("cards").children.length > CARDS_MAX; nOlder++) $("cards").lastChild.remove();
-  $("empty").hidden = true;
+async function stayAwake() {
+  if (!set.isOnShift || document.hidden || wakeLock || !navigator.wakeLock) return;
+  try {
+    wakeLock = await navigator.wakeLock.request("screen");
+    wakeLock.onrelease = () => { wakeLock = null; };
+  } catch { /* a low battery, say */ }
+}
+
+function startShift() {
+  change({ isOnShift: true, isMuted: false });
+  sound.arm();
+  sound.say({ kind: 3, level: LEVELS[0] });
+  stayAwake();
+  if (window.Notification?.permission === "default" && isSecureContext) {
+    Notification.requestPermission().then(say);
+  }
+}
+
+function endShift() {
+  change({ isOnShift: false });
+  sound.disarm();
+  wakeLock?.release();
+}
+
+function soundChanged() {
+  bell.sendAudio(sound.isHeard ? "armed" : "blocked");
+  if (sound.isHeard) {
+    if (alarm.since) alarm.end();
+    if (alarm.since) alarm.end = sound.after(OFFLINE_ALARM_MS - (Date.now() - alarm.since), soundAlarm);
+    if (bell.isVoice) ring(waiting().slice(-1));
+  }
+  say();
+}
+
+// A reload has silenced the page: it tries by itself, and at the first touch.
+function rearm() {
+  if (set.isOnShift && !sound.isOn) sound.arm();
+}
+
+/* --- what the page says of itself --- */
+
+function pageState() {
+  if (bell.state === "stopped") return "refused";
+  if (bell.state === "offline" || pageState.wasOffline && bell.state === "connecting") return "offline";
+  if (bell.state !== "connected") return bell.state;
+  if (sound.isHeard) return "connected";
+  return document.hidden ? "hidden" : "muted";
+}
+
+// Each state's mark in the title, and the bell's colour and what is drawn over it in the favicon.
+const CROSS = '<circle cx="23" cy="23" r="9" fill="#fff"/><path stroke="#b3261e" stroke-width="4" d="M19 19l8 8m0-8l-8 8"/>';
+const SLASH = '<path stroke="#fff" stroke-width="8" d="M3 3l26 26"/><path stroke="#b3261e" stroke-width="4" d="M3 3l26 26"/>';
+const LOOKS = {
+  connected: ["", "#d9480f", ""],
+  waiting: ["", "#d9480f", '<circle cx="24" cy="8" r="7" fill="#b0125b" stroke="#fff" stroke-width="2"/>'],
+  connecting: ["… ", "#8a939c", ""],
+  catching_up: ["… ", "#20599c", ""],
+  muted: ["🔇 ", "#8a939c", SLASH],
+  hidden: ["🔕 ", "#b3261e", SLASH],
+  offline: ["⚠ ", "#b3261e", CROSS],
+  refused: ["⛔ ", "#555", '<path stroke="#b3261e" stroke-width="7" d="M3 25h26"/>'],
+};
+const BELL = "M16 3a2 2 0 0 1 2 2v1a9 9 0 0 1 7 9v6l3 4H4l3-4v-6a9 9 0 0 1 7-9V5a2 2 0 0 1 2-2zm-4 24h8a4 4 0 0 1-8 0z";
+
+function banner(state) {
+  const b = t.banners;
+  if (state === "refused") return [b[code] ?? "", t.again, () => bell.start()];
+  if (state === "offline") return [b.offline(since()), t.again, () => bell.retryNow(true)];
+  if (nMissed > 0 && !document.hidden) return [b.missed(nMissed), t.ok, () => { nMissed = 0; say(); }];
+  if (state === "muted" && set.isOnShift && !sound.isOn) return [b.silent, t.unmute, () => sound.arm()];
+  if (state === "muted" && set.isOnShift) return [b.muted, t.unmute, unmute];
+  return [""];
+}
+
+function since() {
+  return alarm.isOn ? `(${timeOf(alarm.since)})` : "";
+}
+
+function unmute() {
+  change({ isMuted: false, volume: set.volume || 1 });
+  sound.arm();
+}
+
+let code; // why the server refused, while it does
+let press = () => {};
+
+function say() {
+  pageState.wasOffline = bell.state === "offline" || pageState.wasOffline && bell.state === "connecting";
+  const state = pageState();
+  const [text, action, call] = banner(state);
+  const n = waiting().length;
+  const [mark, colour, over] = LOOKS[state === "connected" && n ? "waiting" : state];
+
+  document.body.dataset.state = state;
+  put($("state"), t.states[state]);
+  put($("empty"), entries.size ? t.nothing
+    : t.empty[state === "connected" ? "rings" : bell.state === "connected" ? "silent" : "away"]);
+  put($("banner").firstElementChild, text);
+  $("banner").hidden = !text;
+  put($("again"), action ?? "");
+  press = call;
+  const title = `${mark}${n ? `(${n}) ` : ""}orderbell`;
+  if (document.title !== title) document.title = title;
+  // Drawn here: when the server is gone it could not be had from there.
+  const icon = `data:image/svg+xml,${encodeURIComponent(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><path fill="${colour}" d="${BELL}"/>${over}</svg>`)}`;
+  if ($("icon").href !== icon) $("icon").href = icon;
+  $("shift").hidden = set.isOnShift;
+  const isSilent = !sound.isHeard;
+  $("mute").firstElementChild.firstElementChild.setAttribute("href", isSilent ? "#i-mute" : "#i-sound");
+  name($("mute"), isSilent ? t.unmuteIt : t.mute);
+  $("mute").disabled = !set.isOnShift;
+  $("end").hidden = !set.isOnShift;
+  const permission = !isSecureContext || !window.Notification ? "plain" : Notification.permission;
+  put($("hint"), permission === "plain" ? t.plain : permission === "denied" ? t.denied : "");
+  put($("shift-hint"), permission === "plain" ? `${t.startHint} ${t.plain}` : t.startHint);
+  $("notify").hidden = permission !== "default";
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function name(element, text) {
+  element.title = text;
+  element.setAttribute("aria-label", text);
+}
+
+function announce(text) {
+  $("announcer").textContent = text;
+}
+
+/** The settings, in the page. */
+function apply() {
+  t = texts[set.language] ?? texts.en;
+  sound.language = set.language;
+  sound.volume = set.isMuted ? 0 : set.volume;
+  if (sound.volume === 0) sound.hush();
+  sound.load();
+  document.documentElement.lang = set.language;
+  document.documentElement.dataset.theme = set.theme;
+  for (const element of document.querySelectorAll("[data-text]")) put(element, t[element.dataset.text]);
+  for (const element of document.querySelectorAll("[data-name]")) name(element, t[element.dataset.name]);
+  $("search").placeholder = t.search;
+  put($("terminal"), `${t.terminal} ${terminalName()}`);
+  put($("start"), t.start);
+  put($("notify"), t.notify);
+  options($("theme"), ["auto", "light", "dark"], (theme) => t.themes[theme], set.theme);
+  options($("repeat"), REPEATS_S, t.repeats, set.repeatS);
+  $("language").value = set.language;
+  $("volume").value = set.volume;
+  $("speak").checked = set.speaks;
+  $("keys").checked = set.keys;
+  $("keys-help").hidden = !set.keys;
+  $("filter").replaceChildren(...Object.keys(t.filters).map((kind) => {
+    const chip = button(t.filters[kind], () => { filter = kind; nCards = CARDS_STEP; apply(); });
+    chip.setAttribute("aria-pressed", String(filter === kind));
+    return chip;
+  }));
+  for (const entry of entries.values()) entry.card = undefined;
+  $("cards").replaceChildren();
+  bell.sendAudio(sound.isHeard ? "armed" : "blocked");
+  drawSoon();
+}
+
+function options(select, values, text, chosen) {
+  select.replaceChildren(...values.map((value) => new Option(text(value), value, false, value === chosen)));
+}
+
+/* --- drawing --- */
+
+function make(tag, className, ...children) {
+  const element = document.createElement(tag);
+  element.className = className;
+  element.append(...children);
+  return element;
+}
+
+function button(text, call) {
+  const element = make("button", "", text);
+  element.type = "button";
+  element.addEventListener("click", call);
+  return element;
+}
+
+function icon(kind) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "use"));
+  svg.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `#i-${kind}`);
+  return svg;
+}
+
+/** The number with its end in bold, or the text. */
+function content({ event, number }, className) {
+  const text = make("p", className);
+  if (number) text.append(make("span", "", number.slice(0, -4)), make("b", "", number.slice(-4)));
+  else text.textContent = event.content;
+  text.dir = number ? "ltr" : "auto";
+  return text;
+}
+
+function drawCard(entry) {
+  const { event, kind, number, acking, isSent } = entry;
+  const card = entry.card ?? make("li", "");
+  const hadFocus = card.contains(document.activeElement);
+  entry.card = card;
+  card.dataset.kind = kind;
+  card.dataset.key = entry.key;
+  card.className = acking ? "seen" : "";
+  const title = make("h3", "", icon(kind), t.types[kind]);
+  const text = content(entry, number ? "number" : "text");
+  entry.time = make("time", "");
+  entry.time.dateTime = event.at;
+  entry.time.title = new Date(event.at).toLocaleString(set.language);
+  if (acking) {
+    const how = isSent ? bell.state === "connected" ? t.sending : t.unsent : t.acking;
+    const state = make("span", "how", icon("check"), how);
+    card.replaceChildren(title, text, state);
+    if (!isSent) card.append(make("i", "clock"), button(t.undo, () => undo(entry)));
+  } else {
+    const seen = button(t.seen, () => see([entry]));
+    seen.className = "strong";
+    seen.setAttribute("aria-label", `${t.seen}: ${t.types[kind]} ${number ?? event.content.slice(0, 80)}`);
+    card.replaceChildren(title, entry.time, text);
+    if (event.content.length > 200 || event.content.split("\n").length > 6) {
+      const long = button(t.long, () => put(long, card.classList.toggle("long") ? t.short : t.long));
+      card.append(long);
+    }
+    card.append(seen);
+    drawAge(entry);
+  }
+  if (hadFocus) card.querySelector("button")?.focus();
+}
+
+function drawAge({ card, time, event }) {
+  const s = Math.max(0, Math.floor((Date.now() - new Date(event.at)) / 1000));
+  put(time, t.age(s));
+  card.dataset.late = LATE_S.filter((late) => s >= late).length;
+}
+
+function wanted(list) {
+  const words = $("search").value.trim().toLowerCase();
+  return list.filter(({ event, type = event.type, content: text = event.content }) =>
+    (filter === "all" || filter === `k${kindOf({ type })}`) &&
+    (!words || text.toLowerCase().includes(words)));
+}
+
+let isDrawing = false;
+
+function drawSoon() {
+  if (isDrawing) return;
+  isDrawing = true;
+  const { port1, port2 } = new MessageChannel(); // a hidden page's timers are late
+  port1.onmessage = () => {
+    isDrawing = false;
+    port1.close();
+    draw();
+  };
+  port2.postMessage(0);
+}
+
+function draw() {
+  const all = wanted([...entries.values()]).reverse();
+  const shown = all.slice(0, nCards);
+  const list = $("cards");
+  const until = performance.now() + WORK_MS;
+  const keys = new Set(shown.map(({ key }) => key));
+  for (const card of [...list.children]) if (!keys.has(card.dataset.key)) leave(card);
+  let at = list.firstElementChild;
+  for (const entry of shown) {
+    if (!entry.card) {
+      if (performance.now() > until) {
+        drawSoon();
+        break;
+      }
+      drawCard(entry);
+    }
+    if (entry.card === at) at = at.nextElementSibling;
+    else list.insertBefore(entry.card, at);
+  }
+  const n = waiting().length;
+  put($("count"), String(n));
+  put($("all"), t.all(n));
+  $("all").hidden = n < 3;
+  put($("more"), t.more(all.length - shown.length));
+  $("more").hidden = all.length === shown.length;
+  $("empty").hidden = all.length > 0;
+  drawDay();
+  drawPopup();
+  say();
+}
+
+/** Where the focus was there it goes on to the neighbour. */
+function leave(card) {
+  const next = card.nextElementSibling ?? card.previousElementSibling;
+  if (card.contains(document.activeElement)) (next?.querySelector("button") ?? $("search")).focus();
+  card.remove();
+}
+
+let drawnDay = "";
+
+function drawDay() {
+  const lines = wanted(day.filter(isToday));
+  const drawn = `${set.language} ${lines.map(({ key, seen }) => key + seen)}`;
+  if (drawn === drawnDay) return;
+  drawnDay = drawn;
+  put($("day-count"), String(lines.length));
+  $("day").replaceChildren(...lines.map((line) => {
+    const entry = { event: line, number: numberOf(line) };
+    const kind = kindOf(line);
+    const sign = icon(kind);
+    const row = make("li", "", sign, make("time", "", timeOf(line.at)), content(entry, ""),
+      make("small", "", t.seenBy(timeOf(line.seen), line.by)));
+    row.dataset.kind = kind;
+    sign.setAttribute("role", "img");
+    sign.removeAttribute("aria-hidden");
+    sign.setAttribute("aria-label", t.types[kind]);
+    return row;
+  }));
+}
+
+/* --- popup and notification --- */
+
+let popped = null; // the entry that it is about
+
+function drawPopup() {
+  if (popped && (popped.acking || !entries.has(popped.key))) popped = waiting().pop() ?? null;
+  $("popup").hidden = !popped;
+  if (!popped) return;
+  const [title, text] = $("popup").querySelector("p").children;
+  const n = waiting().length - 1;
+  $("popup").dataset.kind = popped.kind;
+  $("popup").querySelector("use").setAttribute("href", `#i-${popped.kind}`);
+  put(title, t.types[popped.kind] + (n > 0 ? t.others(n) : ""));
+  put(text, popped.number ?? popped.event.content.slice(0, 120));
+}
+
+function focusCard(entry) {
+  filter = "all";
+  $("search").value = "";
+  apply();
+  draw();
+  entry.card?.scrollIntoView({ block: "center" });
+  entry.card?.querySelector("button")?.focus();
+}
+
+function notify(entry) {
+  if (window.Notification?.permission !== "granted" || document.hasFocus()) return;
+  try {
+    const body = entry.number ?? entry.event.content.slice(0, 200);
+    entry.notice = new Notification(t.types[entry.kind],
+      { body, tag: entry.key, lang: set.language, icon: "icon.svg", requireInteraction: true });
+    entry.notice.onclick = () => {
+      window.focus();
+      focusCard(entry);
+      entry.notice.close();
+    };
+  } catch { /* a phone's browser wants a service worker */ }
 }
 
 /* --- the connection --- */
 
-takeToken();
-const bell = new Orderbell(socketUrl(), {
-  getToken,
-  getAudio: () => (hasSound() ? "armed" : "blocked"),
+bell.addEventListener("event", ({ detail }) => take(detail));
+bell.addEventListener("ring", ({ detail: { events } }) => {
+  const list = events.map(({ seq, epoch }) => (seq === undefined ? [...entries.values()].pop()
+    : entries.get(`${epoch}:${seq}`))).filter(Boolean);
+  const newest = list[list.length - 1];
+  if (!newest) return;
+  round = 0;
+  ring(list);
+  popped = newest;
+  notify(newest);
+  announce(`${t.types[newest.kind]} ${newest.number ?? newest.event.content.slice(0, 200)}`);
+  drawSoon();
 });
-
+bell.addEventListener("acked", ({ detail: { acked, by } }) => {
+  const seqs = new Set(acked);
+  for (const entry of [...entries.values()]) if (seqs.has(entry.event.seq)) remove(entry, by);
+  ringOn();
+  drawSoon();
+});
+bell.addEventListener("reset", () => {
+  for (const entry of entries.values()) clearTimeout(entry.acking);
+  entries.clear();
+  drawSoon();
+});
 bell.addEventListener("state", ({ detail }) => {
   code = detail.code;
-  if (detail.state !== "connected") isLive = false;
-  say();
-});
-// What was missed rings once, at its end, however much it is; what somebody has seen already neither
-// shows nor rings.
-bell.addEventListener("event", ({ detail }) => {
-  if (detail.acked !== undefined) return;
-  show(detail);
-  if (isLive) ring(detail.type);
-  else missedType = missedType === 1 ? 1 : detail.type;
-});
-bell.addEventListener("caught_up", () => {
-  isLive = true;
-  if (missedType !== undefined) ring(missedType);
-  missedType = undefined;
-});
-bell.addEventListener("acked", ({ detail }) => {
-  const seqs = new Set(detail.acked.map(String));
-  for (const card of [...$("cards").children]) if (seqs.has(card.dataset.seq)) card.remove();
+  watchConnection();
+  if (detail.state === "connected") sound.load();
+  for (const entry of entries.values()) if (entry.isSent) drawCard(entry);
   say();
 });
 
-for (const name of ["online", "pageshow"]) addEventListener(name, () => bell.retryNow());
+/* --- the person --- */
+
+const on = (id, call, type = "click") => $(id).addEventListener(type, call);
+
+on("start", startShift);
+on("end", () => { endShift(); $("settings").close(); });
+on("again", () => press());
+on("mute", () => (sound.isHeard ? change({ isMuted: true }) : unmute()));
+on("open-settings", () => $("settings").showModal());
+on("test", () => { sound.arm(); sound.say({ kind: 1, level: 1, number: set.speaks ? "1234" : null }); });
+on("notify", () => Notification.requestPermission().then(say));
+on("all", () => see(wanted(waiting())));
+on("more", () => { nCards += CARDS_STEP; draw(); });
+on("popup-seen", () => popped && see([popped]));
+on("popup-show", () => popped && focusCard(popped));
+on("popup-close", () => { popped = null; drawPopup(); });
+on("search", drawSoon, "input");
+on("volume", ({ target }) => change({ volume: Number(target.value), isMuted: false }), "change");
+on("repeat", ({ target }) => { change({ repeatS: Number(target.value) }); ringOn(); }, "change");
+on("theme", ({ target }) => change({ theme: target.value }), "change");
+on("language", ({ target }) => change({ language: target.value }), "change");
+on("speak", ({ target }) => change({ speaks: target.checked }), "change");
+on("keys", ({ target }) => change({ keys: target.checked }), "change");
+// A tap anywhere on a card, but not the end of marking its text.
+on("cards", ({ target }) => {
+  const entry = entries.get(target.closest("li")?.dataset.key);
+  if (entry && !entry.acking && !target.closest("button") && getSelection().isCollapsed) see([entry]);
+});
+
+function step(by) {
+  const buttons = [...$("cards").children].map((card) => card.querySelector("button.strong")).filter(Boolean);
+  const at = buttons.indexOf(document.activeElement);
+  buttons[at < 0 ? 0 : Math.min(Math.max(at + by, 0), buttons.length - 1)]?.focus();
+}
+
+const KEYS = {
+  ArrowDown: () => step(1),
+  ArrowUp: () => step(-1),
+  u: () => { const last = [...entries.values()].findLast(({ acking, isSent }) => acking && !isSent); if (last) undo(last); },
+  "/": () => $("search").focus(),
+  m: () => $("mute").click(),
+};
+
+addEventListener("keydown", (pressed) => {
+  const isTyping = pressed.target.closest?.("input, select, dialog") || pressed.ctrlKey || pressed.altKey || pressed.metaKey;
+  if (!set.keys || isTyping || !KEYS[pressed.key]) return;
+  pressed.preventDefault();
+  KEYS[pressed.key]();
+});
+for (const type of ["pointerdown", "keydown"]) addEventListener(type, rearm, true);
 document.addEventListener("visibilitychange", () => {
-  if (document.visibilityState === "visible") bell.retryNow();
+  if (!document.hidden) rearm();
+  stayAwake();
+  drawSoon();
 });
-addEventListener("hashchange", () => {
-  if (!takeToken()) return;
-  bell.stop();
-  bell.start();
+// What was marked as seen is sent even if nobody waits for it.
+addEventListener("pagehide", () => {
+  send([...entries.values()].filter(({ acking, isSent }) => acking && !isSent));
+  keep("day", day);
+}, true);
+addEventListener("hashchange", () => takeToken() && bell.restart());
+addEventListener("storage", ({ key }) => { // another tab's settings are ours
+  if (key !== "orderbell.settings") return;
+  Object.assign(set, load("settings"));
+  apply();
 });
-$("start").addEventListener("click", arm);
-$("again").addEventListener("click", () => bell.start());
-$("language").addEventListener("click", () => {
-  language = language === "en" ? "zh-CN" : "en";
-  keep("localStorage", "orderbell.language", language);
-  say();
-});
+setInterval(() => {
+  for (const entry of entries.values()) if (entry.card && !entry.acking) drawAge(entry);
+}, 1000);
 
-say();
+apply();
+rearm();
+stayAwake();
 bell.start();

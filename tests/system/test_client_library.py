@@ -1,6 +1,7 @@
 """orderbell.js, without a server."""
 
 import gzip
+import json
 import os
 import re
 import shutil
@@ -37,8 +38,27 @@ class ClientLibrary(unittest.TestCase):
         with open(LIBRARY, "rb") as f:
             source = f.read()
         self.assertLess(len(gzip.compress(source)), 10 * 1024)
-        for word in (b"import ", b"document", b"window", b"location", b"localStorage"):
-            self.assertNotIn(word, re.sub(rb"/\*.*?\*/|//[^\n]*", b"", source, flags=re.S))
+        code = re.sub(rb"/\*.*?\*/|//[^\n]*", b"", source, flags=re.S)
+        for word in (b"import", b"require"):
+            self.assertNotRegex(code, rb"\b" + word + rb"\b")
+
+    def test_it_is_a_package_of_npms_shape(self):
+        project = os.path.join(self.folder.name, "shop")
+        os.makedirs(os.path.join(project, "node_modules"))
+        os.symlink(os.path.dirname(LIBRARY), os.path.join(project, "node_modules", "orderbell"))
+        try:
+            names = subprocess.run(
+                ["node", "--input-type=module", "-e",
+                 'import * as all from "orderbell"; console.log(Object.keys(all).join(" "))'],
+                cwd=project, capture_output=True, text=True, check=True, timeout=30).stdout
+            packed = subprocess.run(
+                ["npm", "pack", "--dry-run", "--json"], cwd=os.path.dirname(LIBRARY),
+                capture_output=True, text=True, check=True, timeout=60).stdout
+        except FileNotFoundError as error:
+            self.skipTest(f"{error.filename} is not installed")
+        self.assertEqual(names.split(), ["Orderbell", "SUBPROTOCOL", "backoffMs"])
+        [package] = json.loads(packed)
+        self.assertEqual([f["path"] for f in package["files"]], ["orderbell.js", "package.json"])
 
 
 def add_cases():

@@ -240,12 +240,13 @@ def why_no_browser():
 class Program:
     """A Node program that prints a JSON object a line, given to on_line(object) in a thread."""
 
-    def __init__(self, script, arguments, on_line, on_end):
+    def __init__(self, script, arguments, on_line, on_end, env=None):
         self.on_line = on_line
         self.on_end = on_end
         self.process = subprocess.Popen(
             ["node", os.path.join(HERE, script), *arguments], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **(env or {})})
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -305,15 +306,17 @@ class NodeTerminal(Terminal):
 
 
 class Browser:
-    """One headless Chromium; pages and terminals inside it."""
+    """One headless Chromium; pages and terminals inside it.  script: what drives it, browser.mjs or
+    tabs.mjs; env: where its sound goes (ear.py)."""
 
-    def __init__(self):
+    def __init__(self, *arguments, script="browser.mjs", executable=CHROMIUM, env=None):
         self.changed = threading.Condition()
         self.answers = {}
         self.terminals = {}
         self.last_id = 0
         self.errors = None
-        self.program = Program("browser.mjs", [CHROMIUM], self.take, self.program_ended)
+        arguments = [*([executable] if executable else []), *arguments]
+        self.program = Program(script, arguments, self.take, self.program_ended, env)
 
     def __enter__(self):
         return self
@@ -351,7 +354,7 @@ class Browser:
         return answer.get("result")
 
     def console(self, url, **how):
-        """Opens the merchant's page; gives a Console."""
+        """Opens the merchant's page; gives a Console.  how: what browser.mjs takes."""
         return Console(self, self.do("open", url=url, **how))
 
 
@@ -366,39 +369,76 @@ class Console:
         return self
 
     def __exit__(self, *_):
-        self.browser.do("close", page=self.page)
+        self.do("close")
+
+    def do(self, what, **arguments):
+        return self.browser.do(what, page=self.page, **arguments)
 
     def evaluate(self, script):
         """The value of an expression in the page."""
-        return self.browser.do("evaluate", page=self.page, script=script)
+        return self.do("evaluate", script=script)
 
     def wait(self, script, within_s=WITHIN_S):
         """Waits until an expression in the page is true; gives its value."""
-        return self.browser.do("wait", page=self.page, script=script, withinMs=within_s * 1000)
+        return self.do("wait", script=script, withinMs=within_s * 1000)
 
-    def wait_state(self, state, within_s=WITHIN_S):
-        self.wait(f"document.getElementById('state').dataset.state === '{state}'", within_s)
+    def wait_state(self, *states, within_s=WITHIN_S):
+        return self.wait(f"{json.dumps(states)}.find(s => s === document.body.dataset.state)",
+                         within_s)
+
+    def wait_connected(self, within_s=WITHIN_S):
+        return self.wait_state("connected", "muted", "hidden", within_s=within_s)
 
     def click(self, selector):
-        self.browser.do("click", page=self.page, selector=selector)
+        self.do("click", selector=selector)
+
+    def press(self, key):
+        self.do("press", key=key)
 
     def reload(self):
-        self.browser.do("reload", page=self.page)
+        self.do("reload")
+
+    def text(self, selector):
+        return self.evaluate(f"document.querySelector({json.dumps(selector)}).textContent")
+
+    def is_shown(self, selector):
+        return self.evaluate(f"document.querySelector({json.dumps(selector)}).checkVisibility()")
 
     def cards(self):
-        """What a person sees: [{type, seq, title, text, html}], newest first."""
+        """What a person sees: [{kind, key, title, text, html, isSeen}], the newest first."""
         return self.evaluate("""[...document.querySelectorAll('#cards > li')].map(card => ({
-            type: card.dataset.type, seq: card.dataset.seq,
-            title: card.querySelector('h2').textContent, text: card.querySelector('p').textContent,
-            html: card.querySelector('p').innerHTML}))""")
+            kind: card.dataset.kind, key: card.dataset.key,
+            title: card.querySelector('h3').textContent, text: card.querySelector('p').textContent,
+            html: card.querySelector('p').innerHTML, isSeen: card.classList.contains('seen')}))""")
+
+    def waiting(self):
+        """The texts of the cards that nobody has seen."""
+        return [card["text"] for card in self.cards() if not card["isSeen"]]
+
+    def day(self):
+        """The texts of the day's list, the newest first."""
+        return self.evaluate("[...document.querySelectorAll('#day p')].map(p => p.textContent)")
 
     def wait_card(self, text, within_s=WITHIN_S):
         self.wait(f"document.getElementById('cards').textContent.includes({json.dumps(text)})",
                   within_s)
         return next(card for card in self.cards() if text in card["text"])
 
+    def wait_no_card(self, text, within_s=WITHIN_S):
+        self.wait(f"!document.getElementById('cards').textContent.includes({json.dumps(text)})",
+                  within_s)
+
+    def click_card(self, text, selector="button"):
+        """Clicks what the selector says in the card with that text."""
+        key = next(card["key"] for card in self.cards() if text in card["text"])
+        self.click(f"#cards [data-key={json.dumps(key)}] {selector}")
+
+    def sounded(self):
+        """How many sounds the page has begun."""
+        return int(self.evaluate("document.body.dataset.sounded ?? 0"))
+
     def screenshot(self, path):
-        self.browser.do("screenshot", page=self.page, path=path)
+        self.do("screenshot", path=path)
 
 
 class BrowserTerminal(Terminal):
