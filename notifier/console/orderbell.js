@@ -41,7 +41,7 @@
  * @property {Pick<Storage, "getItem" | "setItem"> | null} [storage] null: keep nothing
  * @property {string | null} [worker] where this file is on the page's own origin, for the
  *   SharedWorker; null: a connection of this page's own
- * @property {typeof WebSocket} [WebSocket] for other platforms
+ * @property {new (url: string, protocol: string) => any} [WebSocket] for other platforms
  * @property {typeof fetch | null} [fetch] null: WebSocket or nothing
  * @property {() => number} [random] in place of Math.random, for tests
  */
@@ -662,7 +662,7 @@ class Host {
 }
 
 /* This file is the SharedWorker's script too. */
-if (typeof SharedWorkerGlobalScope === "function" && scope instanceof SharedWorkerGlobalScope) {
+if (scope.SharedWorkerGlobalScope && scope instanceof scope.SharedWorkerGlobalScope) {
   const host = new Host(platformOf({}));
   setInterval(() => host.ping(), PING_MS);
   scope.onconnect = ({ ports: [port] }) => {
@@ -672,6 +672,7 @@ if (typeof SharedWorkerGlobalScope === "function" && scope instanceof SharedWork
   };
 }
 
+/** @param {OrderbellOptions} options */
 function platformOf({ WebSocket = scope.WebSocket, fetch, random = Math.random }) {
   const canStream = typeof scope.fetch === "function" && typeof TextDecoder === "function";
   if (fetch === undefined && canStream) fetch = (...how) => scope.fetch(...how);
@@ -685,7 +686,9 @@ export class Orderbell {
   #key;
   #listeners = new Map();
   #isOn = false; // start() was called, stop() was not
+  /** @type {OrderbellState} */
   #state = "stopped";
+  /** @type {OrderbellCursor | null} */
   #cursor = null;
   #audio;
   #isVoice = false;

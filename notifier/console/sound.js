@@ -34,8 +34,10 @@ export class Sound {
     if (!this.#audio) {
       if (navigator.audioSession) navigator.audioSession.type = "playback"; // whatever an iPad's switch says
       this.#audio = new AudioContext();
+      let wasOn = false;
       this.#audio.onstatechange = () => {
-        if (!this.isOn) this.hush();
+        if (wasOn && !this.isOn) this.hush();
+        wasOn = this.isOn;
         this.#changed();
         this.#playAll();
       };

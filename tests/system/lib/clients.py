@@ -21,6 +21,7 @@ import websockets
 HERE = os.path.dirname(os.path.abspath(__file__))
 WITHIN_S = 10
 CHROMIUM = "/usr/bin/chromium"
+FIREFOXES = ("firefox-esr", "firefox")
 
 
 class Frame:
