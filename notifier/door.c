@@ -21,6 +21,7 @@
 #include "notifier/selftest.h"
 #include "shared/clock.h"
 #include "shared/log.h"
+#include "shared/loglimit.h"
 
 enum {
 	CONSOLE_NAME_MAX = 64,
@@ -38,6 +39,7 @@ struct door {
 	struct carrier *carrier;
 	const struct door_answers *answers;
 	struct census *census;
+	struct loglimit refusals;
 	struct pace *pace;
 	struct metrics *metrics;
 	struct gate *gate;
@@ -113,6 +115,19 @@ header_of(int status)
 	}
 }
 
+/* Anybody can be refused as often as he likes: some lines a second are enough. */
+static void
+tell_refused(struct door *d, int status, const char *peer, const char *reason)
+{
+	int64_t n_left_out;
+
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("refused: status=%d peer=%s reason=\"%s\"", status, peer, reason);
+	else if (loglimit_pass(&d->refusals, clock_ms(), &n_left_out))
+		log_info("refused: status=%d peer=%s reason=\"%s\" left_out=%" PRId64, status, peer,
+		    reason, n_left_out);
+}
+
 static int
 refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
 {
@@ -120,9 +135,7 @@ refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
 	char text[200];
 
 	metrics_add(d->metrics, metric_of(status), 1);
-	if (log_enabled(LOG_LEVEL_DEBUG))
-		log_debug("refused: status=%d peer=%s reason=\"%s\"", status,
-		    mg_get_request_info(mg)->remote_addr, reason);
+	tell_refused(d, status, mg_get_request_info(mg)->remote_addr, reason);
 	snprintf(text, sizeof text, "%s\n", reason);
 	if (status == 405)
 		snprintf(headers, sizeof headers, "Allow: %s\r\n",
@@ -582,6 +595,7 @@ door_open(const struct door_options *options, struct access *access, struct carr
 		return NULL;
 	d->options = options;
 	pthread_mutex_init(&d->access_lock, NULL);
+	loglimit_init(&d->refusals);
 	d->access = access_hold(access);
 	d->carrier = carrier;
 	d->answers = answers;
@@ -650,5 +664,6 @@ door_close(struct door *d)
 	handover_fini(&d->handover);
 	access_release(d->access);
 	pthread_mutex_destroy(&d->access_lock);
+	loglimit_fini(&d->refusals);
 	free(d);
 }

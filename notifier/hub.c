@@ -417,7 +417,8 @@ hub_room(const struct hub *h, int64_t merchant)
 void
 hub_set_stream(struct hub *h, struct room *r, const char *epoch, int64_t top)
 {
-	/* Also what came before it was known, for another loop's sake: `complete_from` is beyond. */
+	/* Also what came before it was known, for another loop's sake: `complete_from` is beyond.
+	 */
 	clear_ring(h, r);
 	snprintf(r->epoch, sizeof r->epoch, "%s", epoch);
 	r->top = top;

@@ -155,14 +155,28 @@ metric_of(enum close_code code)
 	return METRIC_CLOSED_OTHER;
 }
 
+/* Who leaves, or is sent elsewhere, is no news; and anybody can be refused as often as he likes. */
+static void
+tell_closing(struct loop *l, const struct conn *c, enum close_code code, enum metric why)
+{
+	bool is_refused = why != METRIC_CLOSED_BY_CLIENT && why != METRIC_CLOSED_GOING_AWAY;
+	int64_t n_left_out;
+
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("closing: sid=%s merchant=%" PRId64 " code=%d", c->name,
+		    c->session.grant.merchant, (int)code);
+	else if (is_refused && loglimit_pass(&l->refusals, l->now_ms, &n_left_out))
+		log_info("closing: sid=%s merchant=%" PRId64 " code=%d left_out=%" PRId64, c->name,
+		    c->session.grant.merchant, (int)code, n_left_out);
+}
+
 void
 link_close(struct loop *l, struct conn *c, enum close_code code, enum metric why)
 {
 	if (c->is_closing)
 		return;
 	metrics_add(l->shared->metrics, why, 1);
-	log_debug("closing: sid=%s merchant=%" PRId64 " code=%d", c->name,
-	    c->session.grant.merchant, (int)code);
+	tell_closing(l, c, code, why);
 	conn_close(c, code);
 	c->deadline_ms = l->now_ms + CLOSE_MS;
 	link_set_timer(l, c);

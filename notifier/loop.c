@@ -359,6 +359,7 @@ loop_init(struct loop *l, int index, const struct loop_shared *shared)
 	l->pulse = pulse_join(shared->options->pulse, "carrier");
 	l->access = access_hold(shared->access);
 	idmap_init(&l->tickets);
+	loglimit_init(&l->refusals);
 	l->poller = (struct poller){-1, -1};
 	inbox_init(&l->inbox, &l->poller);
 	read_clocks(l);
@@ -377,6 +378,7 @@ loop_fini(struct loop *l)
 	link_free_buried(l);
 	inbox_fini(&l->inbox);
 	idmap_fini(&l->tickets);
+	loglimit_fini(&l->refusals);
 	hub_free(l->hub);
 	access_release(l->access);
 	free(l->buffer);

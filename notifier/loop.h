@@ -13,6 +13,7 @@
 #include "notifier/inbox.h"
 #include "notifier/poller.h"
 #include "notifier/wheel.h"
+#include "shared/loglimit.h"
 
 /* What all loops share; all borrowed. */
 struct loop_shared {
@@ -46,6 +47,7 @@ struct loop {
 	struct pulse_place *pulse;
 	unsigned random;
 	struct books books;
+	struct loglimit refusals;
 	uint8_t *buffer; /* LOOP_READ_BYTES */
 };
 

@@ -11,6 +11,7 @@
 
 #include "shared/log.h"
 #include "shared/log_json.h"
+#include "shared/loglimit.h"
 #include "tests/unit/capture.h"
 
 static int
@@ -121,7 +122,7 @@ json_has_what_the_text_has(void **state)
 	} cases[] = {
 	    {"started: version=0.2.0 threads=8 seq=-3",
 		"\"message\":\"started\",\"fields\":{\"version\":\"0.2.0\",\"threads\":8,\"seq\":-"
-	        "3}"},
+		"3}"},
 	    {"stopped", "\"message\":\"stopped\""},
 	    {"nothing to serve: no socket", "\"message\":\"nothing to serve: no socket\""},
 	    /* A library's words: quotes inside, and what looks like a key. */
@@ -182,8 +183,27 @@ the_format_changes_at_once(void **state)
 	log_warn("lost: retry_ms=%d", 5);
 	assert_non_null(
 	    strstr(capture_text(*state), "\"program\":\"prog\",\"level\":\"warn\",\"message\":"
-	                                 "\"lost\",\"fields\":{\"retry_ms\":5}}\n"
+					 "\"lost\",\"fields\":{\"retry_ms\":5}}\n"
 					 "prog warn: lost: retry_ms=5\n"));
+}
+
+static void
+a_flood_of_lines_is_cut_and_told_of(void **state)
+{
+	struct loglimit limit;
+	int64_t n_left_out = -1;
+	int n = 0;
+
+	(void)state;
+	loglimit_init(&limit);
+	for (int i = 0; i < 1000; i++)
+		n += loglimit_pass(&limit, 5000 + i / 2, &n_left_out);
+	assert_int_equal(n, LOGLIMIT_PER_S);
+	assert_true(loglimit_pass(&limit, 6000, &n_left_out));
+	assert_int_equal(n_left_out, 1000 - LOGLIMIT_PER_S);
+	assert_true(loglimit_pass(&limit, 6000, &n_left_out));
+	assert_int_equal(n_left_out, 0);
+	loglimit_fini(&limit);
 }
 
 int
@@ -200,6 +220,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(the_format_changes_at_once, begin, end),
 	    cmocka_unit_test(what_a_stranger_sent_is_escaped),
 	    cmocka_unit_test(an_escape_never_overruns_and_shows_its_cut),
+	    cmocka_unit_test(a_flood_of_lines_is_cut_and_told_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
