@@ -3,7 +3,7 @@
 import unittest
 
 from gateways import Alipay, Signer, Webhook, WechatPay
-from stack import HOSTS, Stack
+from stack import HOSTS, Stack, request
 
 
 class EveryHost(unittest.TestCase):
@@ -26,3 +26,5 @@ class EveryHost(unittest.TestCase):
                     refused = player.callback(order).changed("{}").send(stack)
                     self.assertEqual(refused.status, 401, refused)
                     self.assertIn(refused.body[:7], (b"failure", b'{"code"'))
+                for path in ("/metrics", "/healthz"):  # the operator's alone
+                    self.assertEqual(request(stack.web_url + path).status, 404, path)
