@@ -112,7 +112,12 @@ async def backend_killed(w, _):
     """PostgreSQL ends all sessions then, and recovers by itself."""
     (pid,), = await w.sql("select pid from pg_stat_activity where usename = 'notifier'"
                           " union all select pg_backend_pid() limit 1")
-    os.kill(int(pid), signal.SIGKILL)
+    try:
+        with await pg.Session.open(w.postgres_port) as session:
+            os.kill(int(pid), signal.SIGKILL)
+            await session.query("select pg_sleep(20)")  # until it is ended as well
+    except Lost:
+        pass
     return await w.answers_again()
 
 
@@ -400,6 +405,7 @@ class Chaos:
         w.ledger.note(f"{label} is over")
         self.n.update(f.name for f in faults)
         took, late = await self.recover(ended, await quiet, before)
+        await w.settled()
         for t in late:
             t.book.problem("not recovered in time", f"{RECOVERY_S} s after {label} it has "
                            f"{t.book.cursor} and is {'live' if t.is_live else 'not live'}")

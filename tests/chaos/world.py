@@ -70,6 +70,7 @@ class World:
         self.terminal_relays = {n: Relay(f"r{n}", lambda n=n: self.address(f"n{n}"))
                                 for n in NOTIFIERS}
         self.stack_lock = asyncio.Lock()
+        self.restarting = None
         self.desk = None
         self.postgres_port = None
         self.webhook_key = b""
@@ -187,6 +188,7 @@ class World:
 
     async def heal(self):
         """Whatever was done to it and not undone, is."""
+        await self.settled()
         for relay in self.relays():
             relay.silence()
             await relay.accept()
@@ -244,5 +246,14 @@ class World:
                 await asyncio.sleep(0.01)
 
     async def restart_postgres(self):
-        """Gives when it answered again: tests/stack is content later."""
-        return (await asyncio.gather(self.answers_again(), self.restart("postgres")))[0]
+        """Gives when it answers again.  tests/stack is content later: settled()."""
+        self.restarting = asyncio.create_task(self.restart("postgres"))
+        await asyncio.wait([self.restarting, asyncio.create_task(self.answers_again())],
+                           return_when=asyncio.FIRST_COMPLETED)
+        return time.monotonic()
+
+    async def settled(self):
+        """Waits until what was begun is done."""
+        if self.restarting is not None:
+            await self.restarting
+        self.restarting = None
