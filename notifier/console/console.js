@@ -81,6 +81,7 @@ let filter = "all";
 let nCards = CARDS_STEP;
 let nLive = 0;
 let nMissed = 0; // came while the page was hidden without sound
+let popped = null; // the entry that the popup is about
 
 const kindOf = ({ type }) => (type === 1 || type === 2 ? type : 3);
 const numberOf = ({ content }) => /^订单号[:：]\s*([\w-]{1,50})$/.exec(content)?.[1];
@@ -105,6 +106,7 @@ function take(event) {
   }
   if (entries.has(entry.key)) return;
   entries.set(entry.key, entry);
+  if (bell.state === "connected") popped = entry;
   if (document.hidden && !sound.isHeard) nMissed++;
   drawSoon();
 }
@@ -191,7 +193,8 @@ function ringAgain() {
   const list = waiting();
   if (!bell.isVoice || sound.isBusy) return ringOn();
   round = Math.min(round + 1, LEVELS.length - 1);
-  ring([1, 2, 3].map((kind) => list.findLast((entry) => entry.kind === kind)).filter(Boolean));
+  list.reverse();
+  ring([1, 2, 3].map((kind) => list.find((entry) => entry.kind === kind)).filter(Boolean));
   return undefined;
 }
 
@@ -200,7 +203,7 @@ function ringAgain() {
 const alarm = { isOn: false, since: 0, end() {} };
 
 function watchConnection() {
-  const isLost = bell.state === "offline" || bell.state === "connecting";
+  const isLost = bell.state !== "connected" && bell.state !== "catching_up"; // refused is deaf as well
   if (isLost === alarm.since > 0) return;
   alarm.since = isLost ? Date.now() : 0;
   alarm.isOn = false;
@@ -542,8 +545,6 @@ function drawDay() {
 
 /* --- popup and notification --- */
 
-let popped = null; // the entry that it is about
-
 function drawPopup() {
   if (popped && (popped.acking || !entries.has(popped.key))) popped = waiting().pop() ?? null;
   $("popup").hidden = !popped;
@@ -587,7 +588,6 @@ bell.addEventListener("ring", ({ detail: { events } }) => {
     : entries.get(`${epoch}:${seq}`))).filter(Boolean);
   const newest = list[list.length - 1];
   if (!newest) return;
-  round = 0;
   ring(list);
   popped = newest;
   notify(newest);
@@ -651,7 +651,7 @@ function step(by) {
 const KEYS = {
   ArrowDown: () => step(1),
   ArrowUp: () => step(-1),
-  u: () => { const last = [...entries.values()].findLast(({ acking, isSent }) => acking && !isSent); if (last) undo(last); },
+  u: () => [...entries.values()].filter(({ acking, isSent }) => acking && !isSent).slice(-1).forEach(undo),
   "/": () => $("search").focus(),
   m: () => $("mute").click(),
 };

@@ -475,11 +475,11 @@ class Tokens(ConsoleTest):
         page.wait_connected()
         self.assertFalse(page.is_shown("#banner"))
 
-    def test_a_token_that_ends_says_so_and_a_new_link_goes_on_where_it_was(self):
-        page = self.console(fragment=f"#token={self.stack.merchant_token(2, exp=int(time.time()) + 3)}")
-        page.wait_connected()
+    def test_a_token_that_ends_says_so_aloud_too_and_a_new_link_goes_on_where_it_was(self):
+        page = self.on_shift(fragment=f"#token={self.stack.merchant_token(2, exp=int(time.time()) + 4)}")
         page.wait_state("refused")
         order = self.pay(2)
+        page.wait("Number(document.body.dataset.sounded) === 2", within_s=13)  # the alarm
         page.evaluate(f"void (location.hash = 'token={self.stack.merchant_token(2)}')")
         page.wait_card(order.number)
 

@@ -17,7 +17,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+
+import { print, serve, waitBy } from "./driver.mjs";
 
 const require = createRequire(import.meta.url); // an import would not look at NODE_PATH
 const { chromium } = require("playwright-core");
@@ -35,10 +36,6 @@ const browser = await chromium.launch({
 });
 const pages = new Map();
 let lastPage = 0;
-
-function print(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
 
 async function newPage({ url, context: how, init, grant, beside }) {
   const context = beside ? pages.get(beside).context() : await browser.newContext(how);
@@ -99,15 +96,8 @@ const verbs = {
   },
   evaluate: ({ page, script }) => pages.get(page).evaluate(script),
   // Not waitForFunction: inside the page its eval() is forbidden by the page's own policy.
-  async wait({ page, script, withinMs }) {
-    const deadline = Date.now() + withinMs;
-    for (;;) {
-      const value = await pages.get(page).evaluate(script);
-      if (value) return value;
-      if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms`);
-      await new Promise((resolve) => { setTimeout(resolve, 20); });
-    }
-  },
+  // Not waitForFunction: inside the page its eval() is forbidden by the page's own policy.
+  wait: waitBy(({ page, script }) => pages.get(page).evaluate(script)),
   click: ({ page, selector }) => pages.get(page).click(selector, { timeout: 5000 }),
   select: ({ page, selector, value }) => pages.get(page).selectOption(selector, value),
   fill: ({ page, selector, value }) => pages.get(page).fill(selector, value),
@@ -133,20 +123,11 @@ const verbs = {
   },
 };
 
-async function answer(line) {
-  const command = JSON.parse(line);
-  try {
-    print({ id: command.id, result: await verbs[command.do](command) });
-  } catch (error) {
-    const inPage = pages.get(command.page)?.lastError;
-    print({ id: command.id, error: String(error) + (inPage ? `; in the page: ${inPage}` : "") });
-  }
-}
-
-const input = createInterface({ input: process.stdin });
-input.on("line", answer);
-input.on("close", async () => {
+serve(verbs, async () => {
   await browser.close();
   rmSync(home, { recursive: true, force: true });
   process.exit(0);
+}, ({ page }) => {
+  const inPage = pages.get(page)?.lastError;
+  return inPage ? `; in the page: ${inPage}` : "";
 });

@@ -7,7 +7,8 @@
 // Each is answered by a line {id, result} or {id, error}.  Ends when its input does.
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+
+import { serve } from "./driver.mjs";
 
 const require = createRequire(import.meta.url); // an import would not look at NODE_PATH
 const WebSocket = require("ws");
@@ -17,12 +18,11 @@ const { JSDOM } = require("jsdom");
 const [folder, url] = process.argv.slice(2);
 
 // WeChat's DevTools compile modules and new syntax away; so does this, for the same Chrome.
-function compile(file) {
-  const names = esbuild.buildSync({ entryPoints: [join(folder, file)], outfile: join(folder, file),
-    allowOverwrite: true, format: "cjs", target: "chrome53", logLevel: "error" });
-  return names;
+for (const name of ["config.js", "lib/orderbell.js", "lib/wx-platform.js", "pages/bell/bell.js"]) {
+  const file = join(folder, name);
+  esbuild.buildSync({ entryPoints: [file], outfile: file, allowOverwrite: true, format: "cjs",
+    target: "chrome53", logLevel: "error" });
 }
-for (const file of ["config.js", "lib/orderbell.js", "lib/wx-platform.js", "pages/bell/bell.js"]) compile(file);
 
 const { window } = new JSDOM("<!doctype html><body></body>", { pretendToBeVisual: true });
 Object.assign(globalThis, { window, document: window.document, Event: window.Event });
@@ -89,17 +89,4 @@ const verbs = {
   show: () => page.triggerPageLifeTime("show"),
 };
 
-function print(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-const input = createInterface({ input: process.stdin });
-input.on("line", async (line) => {
-  const command = JSON.parse(line);
-  try {
-    print({ id: command.id, result: await verbs[command.do](command) });
-  } catch (error) {
-    print({ id: command.id, error: String(error.stack) });
-  }
-});
-input.on("close", () => process.exit(0));
+serve(verbs, () => process.exit(0));

@@ -11,7 +11,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+
+import { connectTo, said, serve, waitBy } from "./driver.mjs";
 
 const WebSocket = createRequire(import.meta.url)("ws"); // an import would not look at NODE_PATH
 
@@ -24,40 +25,14 @@ const chromium = spawn(process.argv[2], [
 ], { stdio: ["ignore", "ignore", "pipe"],
   env: { ...process.env, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home } });
 
-const address = await new Promise((resolve, reject) => {
-  let said = "";
-  chromium.stderr.on("data", (text) => {
-    said += text;
-    const found = /DevTools listening on (ws:\S+)/.exec(said);
-    if (found) resolve(found[1]);
-  });
-  chromium.on("exit", () => reject(new Error(said)));
-});
+const devtools = await connectTo(WebSocket, await said(chromium, /DevTools listening on (ws:\S+)/));
 chromium.stderr.resume();
-const socket = new WebSocket(address, { maxPayload: 0 });
-await new Promise((resolve) => { socket.on("open", resolve); });
-
-const waiting = new Map();
-let lastCall = 0;
-socket.on("message", (text) => {
-  const { id, result, error } = JSON.parse(text);
-  const call = waiting.get(id);
-  waiting.delete(id);
-  if (error) call?.reject(new Error(error.message));
-  else call?.resolve(result);
-});
-
-function devtools(method, params = {}, sessionId = undefined) {
-  socket.send(JSON.stringify({ id: ++lastCall, method, params, sessionId }));
-  return new Promise((resolve, reject) => { waiting.set(lastCall, { resolve, reject }); });
-}
-
-const tabs = [];
+const tabs = []; // as devtools() wants them named
+const targets = [];
 
 async function evaluate({ page, script }) {
   const { result, exceptionDetails } = await devtools("Runtime.evaluate",
-    { expression: script, awaitPromise: true, returnByValue: true, userGesture: false },
-    tabs[page].sessionId);
+    { expression: script, awaitPromise: true, returnByValue: true }, tabs[page]);
   if (exceptionDetails) throw new Error(exceptionDetails.exception?.description);
   return result.value;
 }
@@ -66,48 +41,26 @@ const verbs = {
   async open({ url }) {
     const { targetId } = await devtools("Target.createTarget", { url });
     const { sessionId } = await devtools("Target.attachToTarget", { targetId, flatten: true });
-    tabs.push({ targetId, sessionId });
+    tabs.push({ sessionId });
+    targets.push(targetId);
     await devtools("Target.activateTarget", { targetId });
     await verbs.wait({ page: tabs.length - 1, withinMs: 10000,
       script: "document.readyState === 'complete' && location.href !== 'about:blank'" });
     return tabs.length - 1;
   },
-  front: ({ page }) => devtools("Target.activateTarget", { targetId: tabs[page].targetId }),
-  close: ({ page }) => devtools("Target.closeTarget", { targetId: tabs[page].targetId }).catch(() => {}),
-  reload: ({ page }) => devtools("Page.reload", {}, tabs[page].sessionId),
+  front: ({ page }) => devtools("Target.activateTarget", { targetId: targets[page] }),
+  close: ({ page }) => devtools("Target.closeTarget", { targetId: targets[page] }).catch(() => {}),
+  reload: ({ page }) => devtools("Page.reload", {}, tabs[page]),
   evaluate,
-  async wait({ page, script, withinMs }) {
-    const deadline = Date.now() + withinMs;
-    for (;;) {
-      const value = await evaluate({ page, script });
-      if (value) return value;
-      if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms`);
-      await new Promise((resolve) => { setTimeout(resolve, 20); });
-    }
-  },
+  wait: waitBy(evaluate),
   // As a person does: what follows may sound.
   async click({ page, selector }) {
     await devtools("Runtime.evaluate", { userGesture: true,
-      expression: `document.querySelector(${JSON.stringify(selector)}).click()` }, tabs[page].sessionId);
+      expression: `document.querySelector(${JSON.stringify(selector)}).click()` }, tabs[page]);
   },
 };
 
-function print(line) {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-async function answer(line) {
-  const command = JSON.parse(line);
-  try {
-    print({ id: command.id, result: await verbs[command.do](command) });
-  } catch (error) {
-    print({ id: command.id, error: String(error) });
-  }
-}
-
-const input = createInterface({ input: process.stdin });
-input.on("line", answer);
-input.on("close", async () => {
+serve(verbs, async () => {
   chromium.removeAllListeners("exit");
   chromium.on("exit", () => {
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
