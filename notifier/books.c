@@ -50,11 +50,11 @@ books_gone(struct loop *l, const struct conn *c)
 }
 
 void
-books_first_sent(struct loop *l, const struct conn *c, int64_t event_id)
+books_first_sent(struct loop *l, const struct conn *c, const struct item *it)
 {
 	struct clerk_delivery *fact = &l->books.facts[l->books.n++];
 
-	fact->event_id = event_id;
+	fact->event_id = item_id(it);
 	fact->at_ms = clock_unix_ms();
 	snprintf(fact->to, sizeof fact->to, "%s", conn_name(c));
 	if (l->books.n == BOOKS_FACTS)

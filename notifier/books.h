@@ -25,7 +25,7 @@ void books_present(struct loop *l, const struct conn *c);
 void books_gone(struct loop *l, const struct conn *c);
 
 /* An event was sent to anybody for the first time: to this one. */
-void books_first_sent(struct loop *l, const struct conn *c, int64_t event_id);
+void books_first_sent(struct loop *l, const struct conn *c, const struct item *it);
 /* The round is over: what is not told yet is told. */
 void books_flush(struct loop *l);
 

@@ -47,6 +47,9 @@ static const struct pgconn_statement statements[] = {
 		 " $5::text[], $6::text[], " TIMES("$7") ", $8::bigint[])"},
     {"delivered", "select orderbell.tell_delivered($1::bigint[], " TIMES("$2") ", $3::text[])"},
     {"escalate", "select orderbell.escalate($1::bigint * interval '1 second', $2::int)"},
+    {"oldest",
+	"select coalesce(extract(epoch from clock_timestamp() - min(e.created_at))::bigint, 0)"
+	" from orderbell.order_event e where e.acked_at is null and e.seq is not null"},
     {NULL, NULL}};
 
 /* What came of a statement. */
@@ -416,6 +419,22 @@ escalate(struct clerk *k)
 	return true;
 }
 
+/* How long the oldest event waits that nobody has acked.  False: no database. */
+static bool
+look_at_oldest(struct clerk *k)
+{
+	PGresult *res;
+
+	switch (ask(k, "oldest", 0, NULL, &res)) {
+	case ANSWER_LOST: return false;
+	case ANSWER_REFUSED: return true;
+	case ANSWER_OK: break;
+	}
+	metrics_set(k->metrics, METRIC_OLDEST_UNACKED_S, row_int(res, 0, 0));
+	PQclear(res);
+	return true;
+}
+
 /* --- the thread --- */
 
 /* Does what is due.  False: no database. */
@@ -430,7 +449,7 @@ work(struct clerk *k)
 		return false;
 	if (!flush(k))
 		return false;
-	return clock_ms() < k->next_escalate_ms || escalate(k);
+	return clock_ms() < k->next_escalate_ms || (escalate(k) && look_at_oldest(k));
 }
 
 /* One round: connects if need be, and works. */

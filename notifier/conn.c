@@ -220,7 +220,7 @@ settle_run(struct conn *c, struct item_run *run, size_t n_sent, struct sent *sen
 		if (item_seq(it) >= c->next_seq)
 			c->next_seq = item_seq(it) + 1;
 		if (len > 0 && sent->first_sent != NULL && item_is_first_sent(it))
-			sent->first_sent(sent->arg, c, item_id(it));
+			sent->first_sent(sent->arg, c, it);
 		if (n_sent < len) {
 			/* Begun, not ended: the ring may drop it, we may not. */
 			c->partial = item_hold(it);

@@ -66,7 +66,7 @@ struct conn {
 struct sent {
 	int64_t n_delivered; /* items, whole */
 	/* Called for each event that is being sent to anybody for the first time; may be NULL. */
-	void (*first_sent)(void *arg, const struct conn *c, int64_t event_id);
+	void (*first_sent)(void *arg, const struct conn *c, const struct item *it);
 	void *arg;
 };
 

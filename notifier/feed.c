@@ -5,6 +5,7 @@
 
 #include "notifier/answer.h"
 #include "notifier/hub.h"
+#include "shared/clock.h"
 
 /* Asks the ledger for the page that a terminal needs, unless the question is out already: those who
  * miss the same share the answer. */
@@ -117,9 +118,19 @@ finish_page(struct conn *c, const struct page *p, bool is_cut)
 /* --- what was sent for the first time --- */
 
 static void
-note_first_sent(void *arg, const struct conn *c, int64_t event_id)
+note_first_told(void *arg, const struct conn *c, const struct item *it)
 {
-	books_first_sent(arg, c, event_id);
+	books_first_sent(arg, c, it);
+}
+
+/* The same of one that came live. */
+static void
+note_first_sent(void *arg, const struct conn *c, const struct item *it)
+{
+	struct loop *l = arg;
+
+	books_first_sent(l, c, it);
+	metrics_delay(l->shared->metrics, clock_unix_ms() - item_at_ms(it));
 }
 
 /* --- the one answer of a poll --- */
@@ -135,7 +146,7 @@ take_answered(struct loop *l, struct conn *c, const struct item_run *run)
 		c->next_seq = item_seq(it) + 1;
 		metrics_add(l->shared->metrics, METRIC_DELIVERIES, 1);
 		if (item_is_first_sent(it))
-			books_first_sent(l, c, item_id(it));
+			books_first_sent(l, c, it);
 	}
 }
 
@@ -238,7 +249,7 @@ enum conn_status
 feed_serve(struct loop *l, struct conn *c, const struct page *p)
 {
 	struct item_run run = {.slots = p->items, .mask = UINT64_MAX, .n = p->n_items};
-	struct sent sent = {.first_sent = note_first_sent, .arg = l};
+	struct sent sent = {.first_sent = note_first_told, .arg = l};
 	bool is_cut = false;
 
 	c->awaits_page = false;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "notifier/frame.h"
 
@@ -29,7 +30,7 @@ struct item {
 	uint32_t n_acked;  /* of an acked item: these */
 	int64_t *acked;    /* owned */
 	char *acked_by;    /* owned */
-	int64_t merchant, seq, id;
+	int64_t merchant, seq, id, at_ms;
 	size_t size;
 	uint8_t bytes[];
 };
@@ -40,6 +41,20 @@ struct form {
 	const char *text;
 	size_t len;
 };
+
+/* 0 when it is no time as event rows have it: 2026-11-22T10:00:00.123Z. */
+static int64_t
+unix_ms_of(const char *at)
+{
+	struct tm utc = {0};
+	const char *rest = strptime(at, "%Y-%m-%dT%H:%M:%S", &utc);
+	long ms;
+
+	if (rest == NULL || *rest != '.')
+		return 0;
+	ms = strtol(rest + 1, NULL, 10);
+	return (int64_t)timegm(&utc) * 1000 + ms;
+}
 
 static const char *
 entity_of(char c)
@@ -212,6 +227,7 @@ item_new(const struct event *ev, bool escape_plain)
 		it = assemble(ev, &v1, &plain);
 	if (it != NULL) {
 		it->id = ev->id;
+		it->at_ms = ev->at == NULL ? 0 : unix_ms_of(ev->at);
 		it->is_acked = ev->acked_by != NULL;
 		atomic_init(&it->was_sent, ev->id == 0 || ev->acked_by != NULL);
 	}
@@ -309,6 +325,7 @@ item_with_ack(struct item *it, const char *by)
 		at = put_sse(acked, put_frame(acked, WIRE_V1, 0, &v1), &v1, sse_data, end);
 		acked->json_len = (uint32_t)v1.len;
 		acked->id = it->id;
+		acked->at_ms = it->at_ms;
 		acked->is_acked = true;
 		/* Plain clients know nothing of acks. */
 		memcpy(acked->bytes + at, it->bytes + it->offset[WIRE_PLAIN], it->len[WIRE_PLAIN]);
@@ -374,6 +391,12 @@ int64_t
 item_id(const struct item *it)
 {
 	return it->id;
+}
+
+int64_t
+item_at_ms(const struct item *it)
+{
+	return it->at_ms;
 }
 
 size_t

@@ -61,7 +61,8 @@ const char *item_json(const struct item *it, size_t *len);
 /* True for the first who asks, when it is an event that nobody has acked: it is being sent for the
  * first time, as far as this item knows. */
 bool item_is_first_sent(struct item *it);
-int64_t item_id(const struct item *it); /* of the event's row; 0: none */
+int64_t item_id(const struct item *it);    /* of the event's row; 0: none */
+int64_t item_at_ms(const struct item *it); /* of its commit, Unix ms; 0: none */
 
 /* Memory that the item takes, for those who keep many. */
 size_t item_size(const struct item *it);

@@ -16,6 +16,7 @@
 
 enum {
 	PUBLISH_BYTES = 65536, /* put into rings between two flushes: well below a ring's size */
+	COUNT_MS = 5000,       /* how often states are counted */
 };
 
 /* --- the inbox, seen from the loop --- */
@@ -320,6 +321,22 @@ take_timers(struct loop *l)
 		l->shared->needs->unwatch(l->shared->needs->arg, merchant);
 }
 
+/* How far the terminals are, for people. */
+static void
+count_states(struct loop *l)
+{
+	int64_t counted[SESSION_STATES] = {0};
+
+	for (const struct conn *c = l->conns; c != NULL; c = c->next)
+		counted[c->session.state]++;
+	for (int i = 0; i < SESSION_STATES; i++) {
+		metrics_add(l->shared->metrics, (enum metric)(METRIC_TERMINALS_HELLO + i),
+		    counted[i] - l->counted[i]);
+		l->counted[i] = counted[i];
+	}
+	l->count_at_ms = l->now_ms + COUNT_MS;
+}
+
 static void
 read_clocks(struct loop *l)
 {
@@ -345,6 +362,8 @@ loop_run(void *arg)
 		take_notes(l, &spare);
 		take_timers(l);
 		books_flush(l);
+		if (l->now_ms >= l->count_at_ms)
+			count_states(l);
 		link_free_buried(l);
 	}
 	free(spare.notes);

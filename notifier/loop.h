@@ -45,6 +45,8 @@ struct loop {
 	int64_t drain_until_ms; /* by then all are told to go; 0: no drain */
 	bool is_stopping;
 	struct pulse_place *pulse;
+	int64_t count_at_ms;
+	int64_t counted[SESSION_STATES]; /* by state, as last told */
 	unsigned random;
 	struct books books;
 	struct loglimit refusals;

@@ -9,6 +9,12 @@ static const struct row {
 	const char *name, *label, *type, *help;
 } rows[] = {
     {METRIC_CONNECTIONS, "orderbell_connections", "", "gauge", "Terminals connected here now."},
+    {METRIC_TERMINALS_HELLO, "orderbell_terminals", "state=\"hello\"", "gauge",
+	"Terminals by how far they are: the hello is awaited, the token is being proved, they are"
+	" let in, or hear events; counted every few seconds."},
+    {METRIC_TERMINALS_CLAIM, "orderbell_terminals", "state=\"claim\"", NULL, NULL},
+    {METRIC_TERMINALS_ENTER, "orderbell_terminals", "state=\"enter\"", NULL, NULL},
+    {METRIC_TERMINALS_LIVE, "orderbell_terminals", "state=\"live\"", NULL, NULL},
     {METRIC_PENDING, "orderbell_gate_pending", "", "gauge",
 	"Sockets whose request has not wholly arrived yet."},
     {METRIC_ADOPTED_PLAIN, "orderbell_connections_total", "kind=\"plain\"", "counter",
@@ -81,6 +87,8 @@ static const struct row {
 	NULL},
     {METRIC_ALERTS, "orderbell_alerts_total", "", "counter",
 	"Alerts that this notifier raised for events that nobody acked."},
+    {METRIC_OLDEST_UNACKED_S, "orderbell_oldest_unacked_seconds", "", "gauge",
+	"Age of the oldest event that nobody has acked, of all merchants; 0: there is none."},
     {METRIC_RELOADS, "orderbell_reloads_total", "result=\"done\"", "counter",
 	"Times the settings were read again, and taken or refused."},
     {METRIC_RELOADS_REFUSED, "orderbell_reloads_total", "result=\"refused\"", NULL, NULL},
@@ -105,6 +113,43 @@ metrics_get(const struct metrics *m, enum metric metric)
 	return atomic_load_explicit(&m->values[metric], memory_order_relaxed);
 }
 
+static const int delay_bounds_ms[METRICS_DELAY_BOUNDS] = {
+    1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000};
+
+void
+metrics_delay(struct metrics *m, int64_t delay_ms)
+{
+	int i = 0;
+
+	if (delay_ms < 0)
+		delay_ms = 0;
+	while (i < METRICS_DELAY_BOUNDS && delay_ms > delay_bounds_ms[i])
+		i++;
+	atomic_fetch_add_explicit(&m->delays[i], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&m->delay_sum_ms, delay_ms, memory_order_relaxed);
+}
+
+static void
+write_delays(const struct metrics *m, FILE *out)
+{
+	static const char name[] = "orderbell_commit_to_send_seconds";
+	int64_t n = 0;
+
+	fprintf(out,
+	    "# HELP %s From an event's commit, as the database's clock says, to the first"
+	    " terminal's socket; live events.\n# TYPE %s histogram\n",
+	    name, name);
+	for (int i = 0; i < METRICS_DELAY_BOUNDS; i++) {
+		n += atomic_load_explicit(&m->delays[i], memory_order_relaxed);
+		fprintf(out, "%s_bucket{le=\"%g\"} %" PRId64 "\n", name,
+		    delay_bounds_ms[i] / 1000.0, n);
+	}
+	n += atomic_load_explicit(&m->delays[METRICS_DELAY_BOUNDS], memory_order_relaxed);
+	fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRId64 "\n", name, n);
+	fprintf(out, "%s_sum %.3f\n%s_count %" PRId64 "\n", name,
+	    (double)atomic_load_explicit(&m->delay_sum_ms, memory_order_relaxed) / 1000, name, n);
+}
+
 void
 metrics_write(const struct metrics *m, FILE *out)
 {
@@ -117,4 +162,5 @@ metrics_write(const struct metrics *m, FILE *out)
 		fprintf(out, *row->label ? "%s{%s} %" PRId64 "\n" : "%s%s %" PRId64 "\n", row->name,
 		    row->label, metrics_get(m, row->metric));
 	}
+	write_delays(m, out);
 }

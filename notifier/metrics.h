@@ -10,6 +10,10 @@
 /* One row of metrics.c's table each. */
 enum metric {
 	METRIC_CONNECTIONS,
+	METRIC_TERMINALS_HELLO, /* these in the order of enum session_state */
+	METRIC_TERMINALS_CLAIM,
+	METRIC_TERMINALS_ENTER,
+	METRIC_TERMINALS_LIVE,
 	METRIC_PENDING,
 	METRIC_ADOPTED_PLAIN, /* these in the order of enum session_kind */
 	METRIC_ADOPTED_V1,
@@ -55,17 +59,26 @@ enum metric {
 	METRIC_DELIVERY_FACTS_WRITTEN,
 	METRIC_DELIVERY_FACTS_DROPPED,
 	METRIC_ALERTS,
+	METRIC_OLDEST_UNACKED_S,
 	METRIC_RELOADS,
 	METRIC_RELOADS_REFUSED,
 	METRIC_COUNT
 };
 
+enum { METRICS_DELAY_BOUNDS = 12 };
+
 struct metrics {
 	atomic_int_fast64_t values[METRIC_COUNT];
+	/* How long events took from their commit to a terminal's socket: how many up to each bound,
+	 * then those beyond all. */
+	atomic_int_fast64_t delays[METRICS_DELAY_BOUNDS + 1], delay_sum_ms;
 };
 
 void metrics_add(struct metrics *m, enum metric metric, int64_t n);
 void metrics_set(struct metrics *m, enum metric metric, int64_t value);
+/* A live event was sent for the first time, so long after its commit (less than 0 counts as 0: two
+ * machines' clocks). */
+void metrics_delay(struct metrics *m, int64_t delay_ms);
 int64_t metrics_get(const struct metrics *m, enum metric metric);
 void metrics_write(const struct metrics *m, FILE *out);
 

@@ -27,6 +27,7 @@ enum session_state {
 	SESSION_CLAIM, /* its token is a terminal's: the database is asked what it is worth */
 	SESSION_ENTER, /* may join its merchant's room; waits to hear where the stream stands */
 	SESSION_LIVE,
+	SESSION_STATES
 };
 
 enum session_audio { AUDIO_UNKNOWN, AUDIO_ARMED, AUDIO_BLOCKED };
