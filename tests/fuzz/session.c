@@ -160,7 +160,10 @@ check_verdict(struct play *p, enum session_verdict verdict, const struct session
 {
 	switch (verdict) {
 	case SESSION_GO_ON: assert(p->session.state == before); break;
-	case SESSION_JOIN: join(p, before); break;
+	case SESSION_JOIN:
+		join(p, before);
+		assert(p->session.claim == NULL); /* what it had to prove is proved, or void */
+		break;
 	case SESSION_PROVE:
 		assert(p->session.claim != NULL && before != SESSION_CLAIM);
 		assert(p->session.state == (before == SESSION_HELLO ? SESSION_CLAIM : before));
