@@ -85,10 +85,15 @@ ignore(
 static void
 tell_refused(const struct context *c, size_t gateway, enum outcome outcome, const char *reason)
 {
+	const char *from = c->client != NULL ? c->client : "";
+	char client[100];
+
 	if (counters_may_tell_callback(c->counters, gateway, outcome, c->now))
-		log_warn("callback refused: gateway=%s verdict=%s refused=%ld reason=\"%s\"",
+		log_warn(
+		    "callback refused: gateway=%s verdict=%s refused=%ld client=%s reason=\"%s\"",
 		    gateways[gateway].name, outcome_name(outcome),
-		    counters_get_callbacks(c->counters, gateway, outcome), reason);
+		    counters_get_callbacks(c->counters, gateway, outcome),
+		    log_escape(client, sizeof client, from, strlen(from)), reason);
 }
 
 static void

@@ -15,7 +15,8 @@ struct context {
 	const struct gateway_keys *keys;
 	const struct order_store *store;
 	struct counters *counters;
-	int64_t now; /* Unix seconds */
+	int64_t now;        /* Unix seconds */
+	const char *client; /* address of who asks, as the web server says; NULL: it does not */
 };
 
 #endif

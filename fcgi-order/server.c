@@ -74,6 +74,7 @@ handle(struct context *context, char **env, read_body *read_from, void *from, st
 	request.body_len = read_from(from, body, most + 1, clock_ms() + BODY_MS);
 	body[request.body_len] = '\0';
 	context->now = (int64_t)time(NULL);
+	context->client = request_variable(&request, "REMOTE_ADDR");
 	if (request.body_len > most) {
 		discard(read_from, from);
 		handle_unread(context, &request, 413, reply);
@@ -142,7 +143,7 @@ static void
 serve(const struct server *s, const struct order_store *store, FCGX_Request *fcgi)
 {
 	struct rules *rules = rules_slot_get(s->rules);
-	struct context context = {&rules->options, &rules->keys, store, s->counters, 0};
+	struct context context = {&rules->options, &rules->keys, store, s->counters, 0, NULL};
 	struct reply reply = {0};
 	const char *method = FCGX_GetParam("REQUEST_METHOD", fcgi->envp);
 	bool is_whole = handle(&context, fcgi->envp, read_fcgi, fcgi->in, &reply);
@@ -280,7 +281,7 @@ server_run_cgi(const struct rules *rules, struct counters *counters)
 	size_t left = length == NULL ? 0 : strtoul(length, NULL, 10);
 	struct valve valve = {.most = 1, .allowed = 1};
 	struct pg_store *store = pg_store_new(&rules->options, counters, &valve);
-	struct context context = {&rules->options, &rules->keys, NULL, counters, 0};
+	struct context context = {&rules->options, &rules->keys, NULL, counters, 0, NULL};
 	struct reply reply = {0};
 	char header[512];
 	bool ok;

@@ -115,36 +115,6 @@ header_of(int status)
 	}
 }
 
-/* Anybody can be refused as often as he likes: some lines a second are enough. */
-static void
-tell_refused(struct door *d, int status, const char *peer, const char *reason)
-{
-	int64_t n_left_out;
-
-	if (log_enabled(LOG_LEVEL_DEBUG))
-		log_debug("refused: status=%d peer=%s reason=\"%s\"", status, peer, reason);
-	else if (loglimit_pass(&d->refusals, clock_ms(), &n_left_out))
-		log_info("refused: status=%d peer=%s reason=\"%s\" left_out=%" PRId64, status, peer,
-		    reason, n_left_out);
-}
-
-static int
-refuse(struct door *d, struct mg_connection *mg, int status, const char *reason)
-{
-	char headers[100];
-	char text[200];
-
-	metrics_add(d->metrics, metric_of(status), 1);
-	tell_refused(d, status, mg_get_request_info(mg)->remote_addr, reason);
-	snprintf(text, sizeof text, "%s\n", reason);
-	if (status == 405)
-		snprintf(headers, sizeof headers, "Allow: %s\r\n",
-		    passage_methods(mg_get_request_info(mg)->local_uri));
-	else
-		snprintf(headers, sizeof headers, "%s", header_of(status));
-	return reply(mg, status, headers, text);
-}
-
 /* --- routes --- */
 
 /* One request on its way through the door. */
@@ -155,6 +125,40 @@ struct visit {
 	struct request request;
 	char path[PATH_SIZE]; /* decoded */
 };
+
+/* Anybody can be refused as often as he likes: some lines a second are enough. */
+static void
+tell_refused(struct visit *v, int status, const char *reason)
+{
+	struct loglimit *limit = &v->door->refusals;
+	char address[64], client[4 * sizeof address];
+	int64_t n_left_out;
+
+	request_client_address(&v->request, v->access->trusted_proxy, address, sizeof address);
+	log_escape(client, sizeof client, address, strlen(address));
+	if (log_enabled(LOG_LEVEL_DEBUG))
+		log_debug("refused: status=%d client=%s reason=\"%s\"", status, client, reason);
+	else if (loglimit_pass(limit, clock_ms(), &n_left_out))
+		log_info("refused: status=%d client=%s reason=\"%s\" left_out=%" PRId64, status,
+		    client, reason, n_left_out);
+}
+
+static int
+refuse(struct visit *v, int status, const char *reason)
+{
+	char headers[100];
+	char text[200];
+
+	metrics_add(v->door->metrics, metric_of(status), 1);
+	tell_refused(v, status, reason);
+	snprintf(text, sizeof text, "%s\n", reason);
+	if (status == 405)
+		snprintf(headers, sizeof headers, "Allow: %s\r\n",
+		    passage_methods(mg_get_request_info(v->mg)->local_uri));
+	else
+		snprintf(headers, sizeof headers, "%s", header_of(status));
+	return reply(v->mg, status, headers, text);
+}
 
 static int
 serve_health(struct visit *v)
@@ -218,10 +222,10 @@ serve_console(struct visit *v)
 	if (*name == '.' || strlen(name) > CONSOLE_NAME_MAX ||
 	    name[strspn(
 		name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] != '\0')
-		return refuse(v->door, v->mg, 404, "there is no such file");
+		return refuse(v, 404, "there is no such file");
 	snprintf(path, sizeof path, "%s/%s", v->door->options->console_dir, name);
 	if (access(path, R_OK) != 0)
-		return refuse(v->door, v->mg, 404, "there is no such file");
+		return refuse(v, 404, "there is no such file");
 	mg_send_mime_file2(v->mg, path, NULL, headers);
 	return 200;
 }
@@ -286,7 +290,7 @@ enter(struct visit *v, const struct passage *p, struct newcomer *newcomer)
 	request_client_address(&v->request, v->access->trusted_proxy, address, sizeof address);
 	newcomer->address_key = census_address_key(address);
 	if (!census_enter(d->census, newcomer->address_key))
-		return refuse(d, v->mg, 503, "too many connections");
+		return refuse(v, 503, "too many connections");
 	newcomer->name = p->sid;
 	newcomer->kind = p->kind;
 	newcomer->after = p->has_after ? &p->after : NULL;
@@ -297,7 +301,7 @@ enter(struct visit *v, const struct passage *p, struct newcomer *newcomer)
 	if (status == 0)
 		return 200;
 	census_leave(d->census, newcomer->address_key);
-	return refuse(d, v->mg, status, "the connection could not be taken over");
+	return refuse(v, status, "the connection could not be taken over");
 }
 
 /* A WebSocket, a stream, a poll, an ack. */
@@ -313,9 +317,9 @@ serve_passage(struct visit *v)
 	if (status == 101 || status == 200)
 		status = identify(v, passage.kind, &newcomer, &reason);
 	if (status != 0)
-		return refuse(v->door, v->mg, status, reason);
+		return refuse(v, status, reason);
 	if (!passage_first(&v->request, &passage, some_retry_ms(), first, &newcomer.answer_len))
-		return refuse(v->door, v->mg, 503, "no answer could be made");
+		return refuse(v, 503, "no answer could be made");
 	newcomer.answer = first;
 	if (strcmp(v->request.method, "HEAD") != 0)
 		return enter(v, &passage, &newcomer);
@@ -330,11 +334,11 @@ serve_self_test(struct visit *v)
 	int expected = -1, fd;
 
 	if (strcmp(v->request.path, d->self_test_path) != 0)
-		return refuse(d, v->mg, 404, "there is nothing here");
+		return refuse(v, 404, "there is nothing here");
 	fd = take_socket(v);
 	if (fd >= 0 && !atomic_compare_exchange_strong(&d->self_test_fd, &expected, fd))
 		close(fd);
-	return fd >= 0 ? 200 : refuse(d, v->mg, 503, "no hand-over");
+	return fd >= 0 ? 200 : refuse(v, 503, "no hand-over");
 }
 
 static const struct route {
@@ -432,18 +436,18 @@ answer(struct visit *v, const struct mg_request_info *info)
 	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
 	mg_disable_connection_keep_alive(v->mg);
 	if (status != 0)
-		return refuse(v->door, v->mg, status, reason);
+		return refuse(v, status, reason);
 	if (is_too_fast(v))
-		return refuse(v->door, v->mg, 429, "too many requests");
+		return refuse(v, 429, "too many requests");
 	route = find_route(v->path);
 	reason = access_refusal(v->access, &v->request);
 	if (reason != NULL)
-		return refuse(v->door, v->mg, 403, reason);
+		return refuse(v, 403, reason);
 	if (route == NULL)
-		return refuse(v->door, v->mg, 404, "there is nothing here");
+		return refuse(v, 404, "there is nothing here");
 	if (!route->any_method && strcmp(v->request.method, "GET") != 0 &&
 	    strcmp(v->request.method, "HEAD") != 0)
-		return refuse(v->door, v->mg, 405, "only GET and HEAD");
+		return refuse(v, 405, "only GET and HEAD");
 	return route->serve(v);
 }
 

@@ -141,7 +141,7 @@ clear(struct fixture *f)
 static int
 ask(struct fixture *f, const char *method, const char *path, const char *body)
 {
-	const struct context context = {&f->options, &f->keys, &f->store, &f->counters, NOW};
+	const struct context context = {&f->options, &f->keys, &f->store, &f->counters, NOW, NULL};
 	const struct request request = {.env = f->env, .body = body, .body_len = strlen(body)};
 	struct reply reply = {0};
 
@@ -640,7 +640,7 @@ static void
 a_body_that_was_not_read_is_told_in_the_paths_words(void **state)
 {
 	struct fixture *f = *state;
-	const struct context context = {&f->options, &f->keys, &f->store, &f->counters, NOW};
+	const struct context context = {&f->options, &f->keys, &f->store, &f->counters, NOW, NULL};
 	const struct request request = {.env = f->env, .body = ""};
 
 	set(f, "SCRIPT_NAME=/user/order/payment");
