@@ -144,13 +144,13 @@ class Listener(unittest.TestCase):
         self.ring(3)
         spy = self.watching()
         took_s = []
-        for _ in range(6):  # the poll alone would find out after half a second on average
+        for _ in range(9):  # the poll alone would find out after anything up to a second
             since = len(spy.calls)
             started = time.monotonic()
             self.stack.psql(f"select orderbell.new_epoch({self.merchant})")
             spy.wait_for(lambda call: call.get("stream") == self.merchant, "stream", since=since)
             took_s.append(time.monotonic() - started)
-        self.assertLess(max(took_s), 0.4, took_s)
+        self.assertLess(max(took_s), 0.7, took_s)
 
     def test_what_is_open_is_known_before_the_stream_is_told_also_after_a_new_epoch(self):
         seqs = self.ring(2)
