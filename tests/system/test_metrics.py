@@ -38,7 +38,7 @@ class Metrics(unittest.TestCase):
         return fastcgi.ask(path, "GET", "/metrics").body.decode()
 
     def monitoring(self, name):
-        return os.path.join(TOP, "monitoring", name)
+        return os.path.join(TOP, "examples", "monitoring", name)
 
     def promtool(self, *arguments, stdin=None):
         if shutil.which("promtool") is None:

@@ -183,10 +183,10 @@ class Units(unittest.TestCase):
 
     def built(self, name):
         for folder in (os.environ.get("BUILD_DIR", os.path.join(TOP, "build")), TOP):
-            path = os.path.join(folder, "systemd", name)
+            path = os.path.join(folder, "examples", "systemd", name)
             if os.path.exists(path):
                 return path
-        self.skipTest(f"systemd/{name} was not built")
+        self.skipTest(f"examples/systemd/{name} was not built")
 
     def test_systemd_finds_little_to_object_to(self):
         for name in ("fcgi-order.service", "orderbell-notifier.service"):
