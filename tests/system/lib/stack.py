@@ -113,6 +113,8 @@ class Stack:
     """One running stack.  env: what tests/stack wrote.  It ends with the `with` block.
     postgres_port: for what must be known before PostgreSQL runs, a pooler's for instance."""
 
+    running = []  # to be ended when the tests are told to end
+
     def __init__(self, host="lighttpd", auth="none", notifiers=1, settings=(), postgres_port=None):
         self.host = host
         self.auth = auth
@@ -132,6 +134,7 @@ class Stack:
 
     def up(self):
         self.folder = tempfile.mkdtemp(prefix="orderbell-test.")
+        Stack.running.append(self)
         argv = ["up", self.folder, "--host", self.host, "--auth", self.auth,
                 "--notifiers", str(self.notifiers)]
         if self.postgres_port is not None:
@@ -154,6 +157,7 @@ class Stack:
         if not os.environ.get("KEEP_STACKS"):
             subprocess.run(["rm", "-rf", self.folder], check=False)
         self.folder = None
+        Stack.running.remove(self)
 
     def run(self, *argv):
         done = subprocess.run([sys.executable, os.path.join(TOP, "tests", "stack"), *argv],
