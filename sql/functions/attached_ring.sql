@@ -6,6 +6,8 @@
 -- a template that does not fit makes one, too, and the event has the plainest text.  Reminders
 -- collapse, one per order and minute.  With orderbell.quiet = on nothing happens.
 -- Touches: order_event (insert), payment_exception (insert).
+--
+-- What it calls is in plpgsql, too: a function in SQL would be planned anew in each transaction.
 create or replace function orderbell.attached_ring() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO' as $$
 declare
@@ -24,7 +26,9 @@ begin
 		return null;
 	end if;
 
-	execute orderbell.picks(tg_relid, array[tg_argv[2], tg_argv[3]]) into v_picked using new;
+	-- With the columns of the template that is most likely wanted.
+	v_names := array[tg_argv[2], tg_argv[3]] || orderbell.placeholders(tg_argv[5]);
+	execute orderbell.picks(tg_relid, v_names) into v_picked using new;
 	v_order_id := case when v_picked[1] ~ c_number then v_picked[1] end;
 	v_merchant_id := case when tg_argv[3] = '' then tg_argv[4]
 		when v_picked[2] ~ c_number then v_picked[2] end;
@@ -51,9 +55,13 @@ begin
 	end if;
 
 	begin
-		v_template := coalesce(orderbell.template_for(v_type, v_table, v_merchant_id), tg_argv[5]);
-		v_names := orderbell.placeholders(v_template);
-		execute orderbell.picks(tg_relid, v_names) into v_picked using new;
+		v_template := orderbell.template_for(v_type, v_table, v_merchant_id);
+		if v_template is null then
+			v_template := tg_argv[5];
+		else
+			v_names := orderbell.placeholders(v_template);
+			execute orderbell.picks(tg_relid, v_names) into v_picked using new;
+		end if;
 		v_content := left(orderbell.fill(v_template, v_names, v_picked), 8192);
 	exception when others then
 		v_why := sqlerrm;

@@ -3,17 +3,19 @@
 -- placeholder: see there.
 create or replace function orderbell.fill(p_template text, p_names text[], p_values text[])
 	returns text
-language sql immutable set search_path = pg_catalog, pg_temp as $$
-	select case when count(*) = count(f.part)
-		then coalesce(string_agg(f.part, '' order by f.nth), '') end
-	from (
-		select t.nth, case
-			when t.token[1] in ('{{', '}}') then left(t.token[1], 1)
-			when t.token[1] ~ '^[{].+[}]$' then p_values[array_position(p_names,
-				substr(t.token[1], 2, length(t.token[1]) - 2))]
-			else t.token[1] end as part
-		from regexp_matches(p_template, '[{][{]|[}][}]|[{][^{}]+[}]|[^{}]+|[{}]', 'g')
-			with ordinality as t (token, nth)) f
-$$;
+language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+begin
+	return (
+		select case when count(*) = count(f.part)
+			then coalesce(string_agg(f.part, '' order by f.nth), '') end
+		from (
+			select t.nth, case
+				when t.token[1] in ('{{', '}}') then left(t.token[1], 1)
+				when t.token[1] ~ '^[{].+[}]$' then p_values[array_position(p_names,
+					substr(t.token[1], 2, length(t.token[1]) - 2))]
+				else t.token[1] end as part
+			from regexp_matches(p_template, '[{][{]|[}][}]|[{][^{}]+[}]|[^{}]+|[{}]', 'g')
+				with ordinality as t (token, nth)) f);
+end $$;
 comment on function orderbell.fill(text, text[], text[]) is
 	'Internal: puts values where a template names them.';

@@ -5,12 +5,14 @@
 -- their owner, and a type of the shop's own could have a cast to text or json that does what the
 -- shop likes.
 create or replace function orderbell.picks(p_table oid, p_columns text[]) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
-	select format('select array[%s]::text[]', string_agg(case when a.attnum is null then 'null'
-		else format('concat(($1).%I)', c.name) end, ', ' order by c.nth))
-	from unnest(p_columns) with ordinality as c (name, nth)
-	left join pg_attribute a on a.attrelid = p_table and a.attname = c.name and a.attnum > 0
-		and not a.attisdropped
-$$;
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+	return (
+		select format('select array[%s]::text[]', string_agg(case when a.attnum is null then 'null'
+			else format('concat(($1).%I)', c.name) end, ', ' order by c.nth))
+		from unnest(p_columns) with ordinality as c (name, nth)
+		left join pg_attribute a on a.attrelid = p_table and a.attname = c.name and a.attnum > 0
+			and not a.attisdropped);
+end $$;
 comment on function orderbell.picks(oid, text[]) is
 	'Internal: a query for columns of a row, as text.';

@@ -12,7 +12,7 @@ create table if not exists orderbell.template (
 do $$
 begin
 	if to_regclass('orderbell.template_once') is null then
-		create unique index template_once on orderbell.template (type, coalesce(merchant_id, 0),
+		create unique index template_once on orderbell.template (coalesce(merchant_id, 0), type,
 			coalesce(language, ''), coalesce(order_table, ''));
 	end if;
 end $$;

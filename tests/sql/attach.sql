@@ -1,6 +1,6 @@
 -- attach(): a shop's own tables ring, whatever their shape.
 \unset ON_ERROR_ROLLBACK
-select plan(129);
+select plan(130);
 delete from orderbell.order_event;
 delete from orderbell.payment_exception;
 create role test_owner login in role orderbell_dba;
@@ -144,6 +144,12 @@ select throws_ok($$ insert into orderbell.template (type, content) values (3, 'x
 select throws_ok($$ insert into orderbell.template (language, content) values ('e n', 'x') $$, '23514', null, 'a language is one');
 select throws_ok($$ insert into orderbell.template (language, content) values ('de', '') $$, '23514', null, 'a text is not empty');
 select throws_ok(format('update orderbell.merchant set language = %L where id = %s', '%', :n), '23514', null, 'nor does a merchant speak just anything');
+
+insert into orderbell.template (merchant_id, type, content) select m, 2, 'x' from (select test.merchant() as m from generate_series(1, 20000)) g;
+create function test.template_for(p_merchant bigint) returns text language plpgsql security definer as
+	$$ begin return orderbell.template_for(2, 'public.shop_order', p_merchant); end $$;
+select count(test.template_for(:m)) from generate_series(1, 6);
+select cmp_ok(test.buffers_of(format('select test.template_for(%s)', :m)), '<', 50::bigint, 'of thousands of texts only those that may fit are read');
 
 -- What does not fit rings all the same
 update orderbell.template set content = 'all {nothing}' where language is null and merchant_id is null;

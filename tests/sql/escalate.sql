@@ -228,13 +228,6 @@ select is((select count(*) from orderbell.alert), 2::bigint, 'so is one after th
 -- With 100,000 events that all have their alert
 delete from orderbell.order_event;
 truncate orderbell.escalation, orderbell.alert;
-create function test.buffers_of(p_sql text) returns bigint language plpgsql as $$
-declare
-	v_plan json;
-begin
-	execute 'explain (analyze, buffers, format json) ' || p_sql into v_plan;
-	return (v_plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (v_plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
-end $$;
 set session_replication_role = replica;
 insert into orderbell.order_event (merchant_id, seq, type, content, created_at)
 select :m, 1000 + g, 1, 'x', now() - interval '1 day' + g * interval '0.5 seconds' from generate_series(1, 100000) g;
