@@ -4,7 +4,8 @@
 --   none); the merchant where no column tells it; the template
 -- Never fails the shop's statement: an order whose merchant is not known makes a payment_exception;
 -- a template that does not fit makes one, too, and the event has the plainest text.  Reminders
--- collapse, one per order and minute.  With orderbell.quiet = on nothing happens.
+-- collapse, one per order and minute.  With orderbell.quiet = on nothing happens, nor for rows that a
+-- dump brings back.
 -- Touches: order_event (insert), payment_exception (insert).
 --
 -- What it calls is in plpgsql, too: a function in SQL would be planned anew in each transaction.
@@ -22,7 +23,7 @@ declare
 	v_content text;
 	v_why text;
 begin
-	if orderbell.quiet_by() is not null then
+	if orderbell.quiet_by() is not null or tg_op = 'INSERT' and orderbell.is_restored() then
 		return null;
 	end if;
 
