@@ -20,9 +20,9 @@ APACHE_MODULES = "/usr/lib/apache2/modules"
 
 class Site:
     """What a host's configuration needs to know.  run, log: directories.  files: most open files
-    a process may have."""
+    a process may have.  tls: a file with certificate and key, or None."""
 
-    def __init__(self, port, run, log, notifier_ports, fcgi_argv, fcgi_socket, files):
+    def __init__(self, port, run, log, notifier_ports, fcgi_argv, fcgi_socket, files, tls=None):
         self.port = port
         self.run = run
         self.log = log
@@ -30,6 +30,7 @@ class Site:
         self.fcgi_argv = fcgi_argv
         self.fcgi_socket = fcgi_socket
         self.files = files
+        self.tls = tls
 
     def example(self, name, replacements):
         with open(os.path.join(TOP, "examples", name), encoding="utf-8") as f:
@@ -68,11 +69,16 @@ server.breakagelog = "{site.log}/fcgi-order.log"
 server.max-fds = {site.files}
 server.max-connections = {site.files // 3}
 include "orderbell.conf"
-""")
+""" + (f"""server.modules += ( "mod_openssl" )
+ssl.engine = "enable"
+ssl.pemfile = "{site.tls}"
+""" if site.tls else ""))
     return ["/usr/sbin/lighttpd", "-D", "-f", main]
 
 
 def apache_main(site, modules, includes):
+    if site.tls:
+        modules = modules + ["ssl", "http2"]
     loads = "".join(
         f"LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so\n" for name in modules)
     main = site.write("apache.conf", loads + f"""\
@@ -89,7 +95,12 @@ ServerLimit 4
 ThreadLimit 128
 ThreadsPerChild 128
 MaxRequestWorkers 512
-""" + "".join(f'Include "{path}"\n' for path in includes))
+""" + (f"""SSLEngine on
+SSLCertificateFile "{site.tls}"
+SSLCertificateKeyFile "{site.tls}"
+Protocols h2 http/1.1
+H2WebSockets on
+""" if site.tls else "") + "".join(f'Include "{path}"\n' for path in includes))
     return ["/usr/sbin/apache2", "-D", "FOREGROUND", "-f", main]
 
 
@@ -120,10 +131,15 @@ FcgidProcessTableFile "{site.run}/fcgid_shm"
 
 
 def nginx(site):
-    text = site.example("nginx.conf", {
-        "listen 80;": f"listen 127.0.0.1:{site.port} backlog=4096;",
-        f"unix:{SOCKET}": f"unix:{site.fcgi_socket}",
-    })
+    listen = {"listen 80;": f"listen 127.0.0.1:{site.port} backlog=4096;"}
+    if site.tls:
+        listen = {
+            "listen 80;\n": "\n",
+            "#listen 443 ssl http2;": f"listen 127.0.0.1:{site.port} ssl http2 backlog=4096;",
+            "#ssl_certificate /etc/ssl/shop.pem": f"ssl_certificate {site.tls}",
+            "#ssl_certificate_key /etc/ssl/private/shop.key": f"ssl_certificate_key {site.tls}",
+        }
+    text = site.example("nginx.conf", {**listen, f"unix:{SOCKET}": f"unix:{site.fcgi_socket}"})
     site.write("orderbell.conf", site.per_notifier(text))
     temp = "".join(f"\t{kind}_temp_path {site.run}/{kind};\n" for kind in
                    ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -145,10 +161,12 @@ http {{
 
 
 def haproxy(site):
-    text = site.example("haproxy.cfg", {
-        "bind :80": f"bind 127.0.0.1:{site.port} backlog 4096",
-        SOCKET: site.fcgi_socket,
-    })
+    bind = {"bind :80": f"bind 127.0.0.1:{site.port} backlog 4096"}
+    if site.tls:
+        bind = {"bind :80\n": "\n",
+                "#bind :443 ssl crt /etc/haproxy/shop.pem":
+                f"bind 127.0.0.1:{site.port} backlog 4096 ssl crt {site.tls}"}
+    text = site.example("haproxy.cfg", {**bind, SOCKET: site.fcgi_socket})
     main = site.write("haproxy.cfg", f"""\
 global
 	maxconn {site.files // 3}

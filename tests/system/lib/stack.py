@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from processes import until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 HOSTS = ("lighttpd", "apache", "apache-fcgid", "nginx", "haproxy")
+authorities = {}  # of stacks with TLS, by their port: the file of the one to trust
 NUMBERS = itertools.count(int(time.time() * 1000))
 
 
@@ -58,7 +60,12 @@ class Answer:
 def request(url, method="GET", headers=(), body=None, within_s=10):
     """One HTTP request on a connection of its own; `headers` replace what would be sent."""
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=within_s)
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            parts.hostname, parts.port, timeout=within_s,
+            context=ssl.create_default_context(cafile=authorities[parts.port]))
+    else:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=within_s)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request(method, path, body=body, headers=dict(headers))
@@ -115,12 +122,14 @@ class Stack:
 
     running = []  # to be ended when the tests are told to end
 
-    def __init__(self, host="lighttpd", auth="none", notifiers=1, settings=(), postgres_port=None):
+    def __init__(self, host="lighttpd", auth="none", notifiers=1, settings=(), postgres_port=None,
+                 tls=False):
         self.host = host
         self.auth = auth
         self.notifiers = notifiers
         self.settings = settings
         self.postgres_port = postgres_port
+        self.tls = tls
         self.folder = None
         self.env = {}
 
@@ -139,6 +148,8 @@ class Stack:
                 "--notifiers", str(self.notifiers)]
         if self.postgres_port is not None:
             argv += ["--postgres-port", str(self.postgres_port)]
+        if self.tls:
+            argv.append("--tls")
         for pair in self.settings:
             argv += ["--set", pair]
         try:
@@ -172,6 +183,8 @@ class Stack:
     def read_env(self):
         with open(os.path.join(self.folder, "env"), encoding="utf-8") as f:
             self.env = dict(word.split("=", 1) for word in shlex.split(f.read()))
+        if self.tls:
+            authorities[urllib.parse.urlsplit(self.web_url).port] = self.env["WEB_CA"]
 
     def logs(self, lines=15):
         """The ends of all logs, for a person who looks at a failed test."""
