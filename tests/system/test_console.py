@@ -252,11 +252,11 @@ class Open(ConsoleTest):
         page.wait_no_card("salt")
         self.assertEqual(page.evaluate("document.querySelector('#filter [aria-pressed=true]').textContent"),
                          "Orders")
-        self.assertIn(order.number, page.waiting())
+        page.wait_card(order.number)
         page.click("#filter button:first-child")
         page.do("fill", selector="#search", value=order.number[-6:])
         page.wait_no_card("salt")
-        self.assertIn(order.number, page.waiting())
+        page.wait_card(order.number)
         page.do("fill", selector="#search", value="no such thing")
         page.wait("document.getElementById('cards').children.length === 0")
         self.assertEqual(page.text("#empty"), "Nothing like that.")
