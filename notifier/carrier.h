@@ -22,6 +22,7 @@
 struct carrier_options {
 	int n_loops;
 	int heartbeat_s, slow_s, hello_s;
+	int max_unproven;    /* in all loops together */
 	struct pulse *pulse; /* each loop beats; NULL: nobody looks */
 };
 

@@ -48,6 +48,7 @@ struct conn {
 	int64_t ticket;      /* of what it waits for from the database; 0: nothing */
 	uint8_t feed;        /* enum feed */
 	bool awaits_page, is_caught_up;
+	bool is_unproven;     /* who it is is not known yet */
 	uint16_t heartbeat_s; /* between two beats, as it was told */
 	int64_t address_key;  /* census */
 	int64_t next_beat_ms;

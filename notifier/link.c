@@ -45,6 +45,69 @@ link_set_timer(struct loop *l, struct conn *c)
 	wheel_set(&l->wheel, &c->timer, due);
 }
 
+/* --- the loop's list --- */
+
+/* Puts one in behind those that are unproven. */
+static void
+list(struct loop *l, struct conn *c)
+{
+	struct conn *before = l->oldest_unproven;
+	struct conn **place = before != NULL ? &before->next : &l->conns;
+
+	c->prev = before;
+	c->next = *place;
+	if (c->next != NULL)
+		c->next->prev = c;
+	*place = c;
+}
+
+static void
+list_unproven(struct loop *l, struct conn *c)
+{
+	c->prev = NULL;
+	c->next = l->conns;
+	if (c->next != NULL)
+		c->next->prev = c;
+	l->conns = c;
+	if (l->oldest_unproven == NULL)
+		l->oldest_unproven = c;
+	l->n_unproven++;
+	c->is_unproven = true;
+}
+
+static void
+unlist(struct loop *l, struct conn *c)
+{
+	if (c->is_unproven) {
+		if (l->oldest_unproven == c)
+			l->oldest_unproven = c->prev;
+		l->n_unproven--;
+		c->is_unproven = false;
+	}
+	*(c->prev ? &c->prev->next : &l->conns) = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+}
+
+void
+link_know(struct loop *l, struct conn *c)
+{
+	if (!c->is_unproven)
+		return;
+	unlist(l, c);
+	list(l, c);
+}
+
+/* Who has something to prove and takes his time makes room for those that do not. */
+static void
+bound_unproven(struct loop *l)
+{
+	int most = (l->options.max_unproven + l->options.n_loops - 1) / l->options.n_loops;
+
+	while (l->n_unproven > most)
+		link_close(l, l->oldest_unproven, CLOSE_TRY_LATER, METRIC_CLOSED_UNPROVEN);
+}
+
 void
 link_bury(struct loop *l, struct conn *c, enum metric why)
 {
@@ -64,9 +127,7 @@ link_bury(struct loop *l, struct conn *c, enum metric why)
 	/* One that was told to go was counted when it was told. */
 	if (!c->is_closing)
 		metrics_add(shared->metrics, why, 1);
-	*(c->prev ? &c->prev->next : &l->conns) = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
+	unlist(l, c);
 	c->timer.due_tick = UINT32_MAX; /* dead: see link_is_buried() */
 	c->next = l->buried;
 	l->buried = c;
@@ -175,6 +236,7 @@ link_close(struct loop *l, struct conn *c, enum close_code code, enum metric why
 {
 	if (c->is_closing)
 		return;
+	link_know(l, c); /* enough to be done with it */
 	metrics_add(l->shared->metrics, why, 1);
 	tell_closing(l, c, code, why);
 	conn_close(c, code);
@@ -236,6 +298,7 @@ link_enter(struct loop *l, struct conn *c)
 	int64_t merchant = c->session.grant.merchant;
 	bool is_new;
 
+	link_know(l, c);
 	if (l->drain_until_ms == 0 && !session_is_brief(&c->session))
 		c->deadline_ms = 0; /* its hello has come */
 	if (!census_enter_merchant(l->shared->census, merchant)) {
@@ -307,10 +370,10 @@ link_adopt(struct loop *l, struct conn *c)
 {
 	set_options(c->fd);
 	c->since_s = (uint32_t)l->now_s;
-	c->next = l->conns;
-	if (c->next != NULL)
-		c->next->prev = c;
-	l->conns = c;
+	if (c->session.state == SESSION_ENTER)
+		list(l, c);
+	else
+		list_unproven(l, c);
 	metrics_add(l->shared->metrics, METRIC_CONNECTIONS, 1);
 	metrics_add(l->shared->metrics, METRIC_ADOPTED_PLAIN + c->session.kind, 1);
 	/* The first beat anywhere in the interval: after a restart all come back at once, and their
@@ -327,6 +390,7 @@ link_adopt(struct loop *l, struct conn *c)
 		return;
 	}
 	link_flush(l, c); /* the answer */
+	bound_unproven(l);
 }
 
 /* --- its times --- */

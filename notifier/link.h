@@ -11,6 +11,9 @@
 /* Takes in a connection whose handshake is done. */
 void link_adopt(struct loop *l, struct conn *c);
 
+/* Who it is is known by now: it is not among those any more that must prove it. */
+void link_know(struct loop *l, struct conn *c);
+
 /* Lets a session whose grant is known into its merchant's room. */
 void link_enter(struct loop *l, struct conn *c);
 

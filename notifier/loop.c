@@ -25,6 +25,7 @@ enum {
 static void
 enter(struct loop *l, struct conn *c)
 {
+	link_know(l, c);
 	if (c->session.kind == SESSION_ACK)
 		hear_body(l, c);
 	else

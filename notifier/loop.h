@@ -38,7 +38,9 @@ struct loop {
 	struct wheel wheel;
 	struct idmap tickets; /* of those that wait for an answer, to their connections */
 	int64_t last_ticket;
-	struct conn *conns;  /* all of them */
+	struct conn *conns; /* all of them; first those that are unproven, the youngest first */
+	struct conn *oldest_unproven; /* NULL: there is none */
+	int n_unproven;
 	struct conn *buried; /* gone, but perhaps still named by events of this round */
 	int64_t now_ms, now_s;
 	size_t fresh_bytes;     /* published since the last flush */

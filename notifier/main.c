@@ -221,6 +221,7 @@ carrier_options_of(const struct options *o)
 	    .heartbeat_s = (int)o->heartbeat_s,
 	    .slow_s = (int)o->slow_s,
 	    .hello_s = (int)o->hello_s,
+	    .max_unproven = (int)o->max_unproven,
 	};
 }
 

@@ -63,6 +63,7 @@ static const struct row {
     {METRIC_CLOSED_SLOW, "orderbell_closed_total", "reason=\"slow\"", NULL, NULL},
     {METRIC_CLOSED_DEAD, "orderbell_closed_total", "reason=\"no_pong\"", NULL, NULL},
     {METRIC_CLOSED_UNAUTHORIZED, "orderbell_closed_total", "reason=\"unauthorized\"", NULL, NULL},
+    {METRIC_CLOSED_UNPROVEN, "orderbell_closed_total", "reason=\"unproven\"", NULL, NULL},
     {METRIC_CLOSED_FORBIDDEN, "orderbell_closed_total", "reason=\"forbidden\"", NULL, NULL},
     {METRIC_CLOSED_BAD_PROTOCOL, "orderbell_closed_total", "reason=\"bad_protocol\"", NULL, NULL},
     {METRIC_CLOSED_GOING_AWAY, "orderbell_closed_total", "reason=\"going_away\"", NULL, NULL},

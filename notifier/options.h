@@ -17,7 +17,7 @@ struct options {
 	char *trusted_proxy;
 	int token_in_query, broadcast, plain_escape_html;
 	int64_t max_connections, max_per_address, max_rate_per_address, max_per_merchant,
-	    max_pending;
+	    max_pending, max_unproven;
 	int64_t heartbeat_s, slow_s, hello_s, drain_s, escalate_s;
 	int64_t carrier_loops, door_threads;
 	int log_level;  /* enum log_level */

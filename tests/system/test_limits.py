@@ -115,6 +115,57 @@ class Address(unittest.TestCase):
         self.assertTrue(until(lambda: status("192.0.2.9") == 200, 10))
 
 
+class Unproven(unittest.TestCase):
+    """Terminals that do not say who they are"""
+
+    MOST = 64
+
+    @classmethod
+    def setUpClass(cls):
+        cls.stack = Stack(auth="jwt", settings=(
+            f"max_unproven={cls.MOST}", "notifier.carrier_loops=1")).up()
+        cls.addClassCleanup(cls.stack.down)
+
+    def silent(self):
+        """A terminal that says nothing behind its handshake."""
+        raw = Raw.open(self.stack.notifier_url, Sec_WebSocket_Protocol="orderbell.v1")
+        self.addCleanup(raw.socket.close)
+        return raw
+
+    def live(self):
+        terminal = PythonTerminal(self.stack.ws_url("good"), v1=True,
+                                  hello={"token": self.stack.merchant_token()})
+        self.addCleanup(terminal.close)
+        return terminal.wait_until_live()
+
+    def n_closed(self):
+        return self.stack.metric('orderbell_closed_total{reason="unproven"}')
+
+    def test_the_oldest_make_room_for_those_that_do(self):
+        before = [self.live() for _ in range(3)]
+        silent = [self.silent() for _ in range(self.MOST)]
+        self.assertEqual(self.n_closed(), 0)
+        silent[-1].is_alive()
+        late = [self.silent() for _ in range(5)] + [self.live() for _ in range(5)]
+        # One of them went for the first good one, who was none of them any more when the next came.
+        for raw in silent[:6]:
+            self.assertEqual(raw.close_code(), 1013)
+            raw.wait_end()
+        for raw in silent[6:] + late[:5]:
+            raw.is_alive()
+        self.assertEqual(self.n_closed(), 6)
+        order = self.stack.place_order()
+        self.stack.pay_by_sql(order)
+        for terminal in before + late[5:]:
+            terminal.event_of(order.id)
+
+    def test_who_has_said_his_hello_is_none_of_them(self):
+        closed = self.n_closed()
+        terminals = [self.live() for _ in range(self.MOST + 10)]
+        self.assertEqual(self.n_closed(), closed)
+        self.assertTrue(all(terminal.is_open for terminal in terminals))
+
+
 class All(unittest.TestCase):
     """Terminals at all, below the limit of open files"""
 

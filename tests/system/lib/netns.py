@@ -35,17 +35,21 @@ class Inside:
 
     def __init__(self, pid):
         self.pid = pid
+        self.own = None
 
-    def enter(self, path):
-        with open(path, "rb") as f:
-            if self.libc.setns(f.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+    def enter(self, fd):
+        if self.libc.setns(fd, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
 
     def __enter__(self):
-        self.enter(f"/proc/{self.pid}/ns/net")
+        # Of this thread: that of the process is its first thread's.
+        self.own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        with open(f"/proc/{self.pid}/ns/net", "rb") as f:
+            self.enter(f.fileno())
 
     def __exit__(self, *_):
-        self.enter(f"/proc/{os.getpid()}/ns/net")
+        self.enter(self.own)
+        os.close(self.own)
 
 
 def set_address(name, address):
