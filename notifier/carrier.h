@@ -38,8 +38,9 @@ struct carrier_needs {
 	 * answered by carrier_post_kept() to that loop once the acks are durable. */
 	bool (*ack)(void *arg, struct ticket ticket, int64_t merchant, const int64_t *seqs,
 	    size_t n, const char *by);
-	/* What the database has of a terminal: answered by carrier_post_record(). */
-	void (*prove)(void *arg, struct ticket ticket, int64_t terminal);
+	/* What the database has of a terminal: answered by carrier_post_record(); false: not now.
+	 */
+	bool (*prove)(void *arg, struct ticket ticket, int64_t terminal);
 	/* For the books: a terminal is there, or what is known of it has changed; it is gone;
 	 * events were sent for the first time. */
 	void (*present)(void *arg, const struct clerk_presence *presence);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notifier/ackqueue.h"
 #include "notifier/event_row.h"
 #include "notifier/handshake.h"
 #include "notifier/pgarray.h"
@@ -22,13 +23,14 @@ enum {
 	IDLE_MS = 1000,
 	RETRY_MS = 250,      /* at least between two tries */
 	BATCH_MAX = 200,     /* openings or records of one query */
-	ACKS_MAX = 4096,     /* calls waiting */
+	RECORDS_MAX = 65536, /* questions waiting when a further one for a record is refused */
 	LIVENESS_MS = 5000,  /* the session is tried that often when nothing else is asked of it */
 	LAST_ACKS_MS = 3000, /* to write them when the program ends */
 	ID_TEXT = 21,
 };
 
-static const char session_sql[] = "set statement_timeout = 5000";
+/* Who holds a lock holds up those alone who need it, and not for long: see ackqueue.h. */
+static const char session_sql[] = "set statement_timeout = 4000; set lock_timeout = 100";
 
 #define STREAM_COLUMNS                                                                             \
 	"s.merchant_id, s.epoch || '-' || (select orderbell.timeline()), s.seq, s.kept_from"
@@ -78,14 +80,6 @@ struct question {
 	int64_t terminal;
 };
 
-struct ack {
-	struct ack *next;
-	struct ticket ticket;
-	int64_t merchant;
-	char by[SID_MAX + 1];
-	char seqs[]; /* a PostgreSQL array */
-};
-
 struct ledger {
 	const struct ledger_options *options;
 	const struct ledger_sink *sink;
@@ -98,70 +92,82 @@ struct ledger {
 	pthread_mutex_t lock;
 	pthread_cond_t has_work;
 	struct question *questions, **last_question;
-	struct ack *acks, **last_ack;
-	size_t n_acks;
+	size_t n_questions;
+	struct ackqueue acks;
 };
 
 /* --- what other threads call --- */
 
+/* At the end of the list; the lock is held. */
 static void
-add_question(struct ledger *l, const struct question *question)
+append(struct ledger *l, struct question *q)
+{
+	q->next = NULL;
+	*l->last_question = q;
+	l->last_question = &q->next;
+	l->n_questions++;
+}
+
+static struct question *
+new_question(const struct question *question)
 {
 	struct question *q = malloc(sizeof *q);
 
 	if (q == NULL)
 		abort(); /* a question that is forgotten leaves terminals waiting for ever */
 	*q = *question;
+	return q;
+}
+
+/* False: there are `most` already. */
+static bool
+add_question(struct ledger *l, const struct question *question, size_t most)
+{
+	bool has_room;
+
 	pthread_mutex_lock(&l->lock);
-	*l->last_question = q;
-	l->last_question = &q->next;
+	has_room = l->n_questions < most;
+	if (has_room)
+		append(l, new_question(question));
 	pthread_cond_signal(&l->has_work);
 	pthread_mutex_unlock(&l->lock);
+	return has_room;
 }
 
 void
 ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, int64_t after)
 {
-	add_question(l, &(struct question){.sort = sort_of_page[kind],
-			    .kind = kind,
-			    .merchant = merchant,
-			    .after = after,
-			    .ticket.loop = loop});
+	const struct question question = {.sort = sort_of_page[kind],
+	    .kind = kind,
+	    .merchant = merchant,
+	    .after = after,
+	    .ticket.loop = loop};
+
+	/* A loop asks one of a kind at a time for each of its merchants: that is their bound. */
+	add_question(l, &question, SIZE_MAX);
 }
 
-void
+bool
 ledger_prove(struct ledger *l, struct ticket ticket, int64_t terminal)
 {
-	add_question(
-	    l, &(struct question){.sort = SORT_RECORD, .ticket = ticket, .terminal = terminal});
+	const struct question question = {
+	    .sort = SORT_RECORD, .ticket = ticket, .terminal = terminal};
+
+	return add_question(l, &question, RECORDS_MAX);
 }
 
 bool
 ledger_ack(struct ledger *l, struct ticket ticket, int64_t merchant, const int64_t *seqs, size_t n,
     const char *by)
 {
-	struct ack *a = malloc(sizeof *a + PGARRAY_ROOM(n));
-	struct pgarray array;
+	struct ack *a = ack_new(ticket, merchant, seqs, n, by);
 	bool is_taken;
 
 	if (a == NULL)
 		return false;
-	a->next = NULL;
-	a->ticket = ticket;
-	a->merchant = merchant;
-	snprintf(a->by, sizeof a->by, "%s", by);
-	pgarray_start(&array, a->seqs, PGARRAY_ROOM(n));
-	for (size_t i = 0; i < n; i++)
-		pgarray_add(&array, seqs[i]);
-	pgarray_end(&array);
 	pthread_mutex_lock(&l->lock);
-	is_taken = l->n_acks < ACKS_MAX;
-	if (is_taken) {
-		*l->last_ack = a;
-		l->last_ack = &a->next;
-		l->n_acks++;
-		pthread_cond_signal(&l->has_work);
-	}
+	is_taken = ackqueue_add(&l->acks, a);
+	pthread_cond_signal(&l->has_work);
 	pthread_mutex_unlock(&l->lock);
 	if (!is_taken)
 		free(a);
@@ -338,6 +344,7 @@ take_questions(struct ledger *l, struct question *taken[BATCH_MAX])
 	       (n == 0 || can_share_query(taken[0], l->questions))) {
 		taken[n++] = l->questions;
 		l->questions = l->questions->next;
+		l->n_questions--;
 	}
 	if (l->questions == NULL)
 		l->last_question = &l->questions;
@@ -345,17 +352,13 @@ take_questions(struct ledger *l, struct question *taken[BATCH_MAX])
 	return n;
 }
 
-/* Puts back what could not be answered. */
+/* Puts back what could not be answered: behind the others, for it may be at fault itself. */
 static void
 return_questions(struct ledger *l, struct question *const *taken, size_t n)
 {
 	pthread_mutex_lock(&l->lock);
-	for (size_t i = n; i-- > 0;) {
-		if (l->questions == NULL)
-			l->last_question = &taken[i]->next;
-		taken[i]->next = l->questions;
-		l->questions = taken[i];
-	}
+	for (size_t i = 0; i < n; i++)
+		append(l, taken[i]);
 	pthread_mutex_unlock(&l->lock);
 }
 
@@ -388,37 +391,6 @@ answer_some(struct ledger *l)
 	for (size_t i = 0; i < n; i++)
 		free(taken[i]);
 	return true;
-}
-
-static struct ack *
-take_acks(struct ledger *l)
-{
-	struct ack *all;
-
-	pthread_mutex_lock(&l->lock);
-	all = l->acks;
-	l->acks = NULL;
-	l->last_ack = &l->acks;
-	l->n_acks = 0;
-	pthread_mutex_unlock(&l->lock);
-	return all;
-}
-
-static void
-return_acks(struct ledger *l, struct ack *all)
-{
-	struct ack *last = all;
-	size_t n = 1;
-
-	for (; last->next != NULL; last = last->next)
-		n++;
-	pthread_mutex_lock(&l->lock);
-	last->next = l->acks;
-	if (l->acks == NULL)
-		l->last_ack = &last->next;
-	l->acks = all;
-	l->n_acks += n;
-	pthread_mutex_unlock(&l->lock);
 }
 
 /* A PostgreSQL array of a field of all acks, in `room` bytes; NULL: out of memory. */
@@ -455,23 +427,19 @@ add_by(struct pgarray *to, const struct ack *a)
 	pgarray_add_text(to, a->by);
 }
 
-/* Writes all acks that wait, in one statement: one flush of the disk for all.  Acks are idempotent,
- * so those whose commit is in doubt are written again.  False: not now. */
-static bool
-write_acks(struct ledger *l)
+/* Runs the statement for a list of acks.  NULL: it was refused, or there is no database. */
+static PGresult *
+ask_acks(struct ledger *l, const struct ack *list)
 {
-	struct ack *all = take_acks(l), *a, *next;
 	char *merchants, *seqs, *by;
 	size_t n = 0, seqs_room = PGARRAY_TEXT_ROOM(0, 0);
 	PGresult *res = NULL;
 
-	if (all == NULL)
-		return true;
-	for (a = all; a != NULL; a = a->next, n++)
+	for (const struct ack *a = list; a != NULL; a = a->next, n++)
 		seqs_room += PGARRAY_TEXT_ROOM(1, strlen(a->seqs));
-	merchants = array_of(all, PGARRAY_ROOM(n), add_merchant);
-	seqs = array_of(all, seqs_room, add_seqs);
-	by = array_of(all, PGARRAY_TEXT_ROOM(n, SID_MAX), add_by);
+	merchants = array_of(list, PGARRAY_ROOM(n), add_merchant);
+	seqs = array_of(list, seqs_room, add_seqs);
+	by = array_of(list, PGARRAY_TEXT_ROOM(n, SID_MAX), add_by);
 	if (merchants != NULL && seqs != NULL && by != NULL) {
 		const char *params[] = {merchants, seqs, by};
 
@@ -480,18 +448,55 @@ write_acks(struct ledger *l)
 	free(merchants);
 	free(seqs);
 	free(by);
-	if (res == NULL) {
-		return_acks(l, all);
-		return false;
-	}
-	PQclear(res);
-	for (a = all; a != NULL; a = next) {
-		next = a->next;
+	return res;
+}
+
+static void
+give_back(struct ledger *l, struct ack *list, bool is_kept)
+{
+	pthread_mutex_lock(&l->lock);
+	if (is_kept)
+		ackqueue_kept(&l->acks, list);
+	else if (pgconn_raw(l->db) != NULL)
+		ackqueue_refused(&l->acks, list, clock_ms());
+	else
+		ackqueue_return(&l->acks, list);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Writes acks that wait, in one statement: one flush of the disk for all.  Acks are idempotent, so
+ * those whose commit is in doubt are written again.  False: there is no database. */
+static bool
+write_acks(struct ledger *l)
+{
+	struct ack *list;
+	PGresult *res;
+
+	pthread_mutex_lock(&l->lock);
+	list = ackqueue_take(&l->acks, clock_ms());
+	pthread_mutex_unlock(&l->lock);
+	if (list == NULL)
+		return true;
+	res = ask_acks(l, list);
+	for (const struct ack *a = list; res != NULL && a != NULL; a = a->next) {
 		if (a->ticket.number != 0)
 			l->sink->kept(l->sink->arg, a->ticket);
-		free(a);
 	}
-	return true;
+	give_back(l, list, res != NULL);
+	PQclear(res);
+	return pgconn_raw(l->db) != NULL;
+}
+
+/* What is left when the program ends, for a while. */
+static void
+write_last_acks(struct ledger *l)
+{
+	int64_t until = clock_ms() + LAST_ACKS_MS;
+
+	while (!ackqueue_is_empty(&l->acks) && clock_ms() < until) {
+		if (!write_acks(l) || !ackqueue_is_due(&l->acks))
+			poll(NULL, 0, pgconn_retry_ms(l->db) + 20);
+	}
 }
 
 /* So that a connection that is dead without a word is not found out by those who come back. */
@@ -505,7 +510,7 @@ try_connection(struct ledger *l)
 static bool
 has_work(const struct ledger *l)
 {
-	return l->questions != NULL || l->acks != NULL;
+	return l->questions != NULL || ackqueue_is_due(&l->acks);
 }
 
 /* Waits for work, or for `wait_ms` to pass. */
@@ -540,8 +545,7 @@ run(void *arg)
 			continue;
 		wait_for_work(l, pgconn_retry_ms(l->db) + RETRY_MS, true);
 	}
-	for (int64_t until = clock_ms() + LAST_ACKS_MS; !write_acks(l) && clock_ms() < until;)
-		poll(NULL, 0, pgconn_retry_ms(l->db) + 1);
+	write_last_acks(l);
 	return NULL;
 }
 
@@ -576,7 +580,7 @@ ledger_new(const struct ledger_options *options, const struct ledger_sink *sink)
 	l->sink = sink;
 	l->pulse = pulse_join(options->pulse, "ledger");
 	l->last_question = &l->questions;
-	l->last_ack = &l->acks;
+	ackqueue_init(&l->acks);
 	pthread_mutex_init(&l->lock, NULL);
 	clock_cond_init(&l->has_work);
 	l->db = pgconn_new(options->conninfo, "orderbell-ledger", session_sql, statements);
@@ -590,7 +594,6 @@ void
 ledger_free(struct ledger *l)
 {
 	struct question *q, *next_q;
-	struct ack *a, *next_a;
 
 	if (l == NULL)
 		return;
@@ -598,10 +601,7 @@ ledger_free(struct ledger *l)
 		next_q = q->next;
 		free(q);
 	}
-	for (a = l->acks; a != NULL; a = next_a) {
-		next_a = a->next;
-		free(a);
-	}
+	ackqueue_fini(&l->acks);
 	pgconn_free(l->db);
 	pthread_cond_destroy(&l->has_work);
 	pthread_mutex_destroy(&l->lock);

@@ -39,8 +39,9 @@ void ledger_stop(struct ledger *l); /* writes the acks it has, ends and joins th
  * the asker does not repeat it meanwhile. */
 void ledger_ask(struct ledger *l, int loop, enum page_kind kind, int64_t merchant, int64_t after);
 
-/* Any thread.  The same for what the database has of a terminal: answered by a record(). */
-void ledger_prove(struct ledger *l, struct ticket ticket, int64_t terminal);
+/* Any thread.  The same for what the database has of a terminal: answered by a record().  False:
+ * too many are asked about already. */
+bool ledger_prove(struct ledger *l, struct ticket ticket, int64_t terminal);
 
 /* Any thread.  The events are acked durably, soon; then kept() says so to the ticket, and all
  * terminals hear of it through the listener.  False: too many are waiting already, nothing was

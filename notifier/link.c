@@ -180,8 +180,10 @@ is_held(const struct conn *c)
 void
 link_flush(struct loop *l, struct conn *c)
 {
-	if (is_held(c))
+	if (is_held(c)) {
+		update_interest(l, c); /* it is not to be heard for ever either */
 		return;
+	}
 	if (feed_send(l, c) == CONN_GONE) {
 		link_bury(l, c, METRIC_CLOSED_BY_CLIENT);
 		return;
@@ -284,12 +286,14 @@ link_prove(struct loop *l, struct conn *c)
 		return;
 	}
 	/* While the database is silent nobody is told that his token is bad. */
-	if (c->session.state == SESSION_CLAIM && l->drain_until_ms == 0) {
+	if (c->session.state == SESSION_CLAIM &&
+	    (l->drain_until_ms == 0 || session_is_brief(&c->session))) {
 		c->deadline_ms = l->now_ms + ANSWER_MS;
 		c->deadline_code = CLOSE_TRY_LATER;
 		link_set_timer(l, c);
 	}
-	needs->prove(needs->arg, link_take_ticket(l, c), c->session.claim->terminal);
+	if (!needs->prove(needs->arg, link_take_ticket(l, c), c->session.claim->terminal))
+		link_refuse(l, c, CLOSE_TRY_LATER);
 }
 
 void

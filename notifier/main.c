@@ -124,10 +124,10 @@ ack(void *arg, struct ticket ticket, int64_t merchant, const int64_t *seqs, size
 	return ledger_ack(((struct notifier *)arg)->ledger, ticket, merchant, seqs, n, by);
 }
 
-static void
+static bool
 prove(void *arg, struct ticket ticket, int64_t terminal)
 {
-	ledger_prove(((struct notifier *)arg)->ledger, ticket, terminal);
+	return ledger_prove(((struct notifier *)arg)->ledger, ticket, terminal);
 }
 
 static void

@@ -1,7 +1,9 @@
 """Server-Sent Events, polls and acks by HTTP: the same events, the same cursor."""
 
 import json
+import os
 import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -248,6 +250,21 @@ class ShortLimits(Cases):
 class Polls(Cases):
     """Polls"""
 
+    def poll_news(self, cursor, n=1, **how):
+        """A poll that has n events: a bell takes a moment to be heard."""
+        def poll():
+            answer = Poll(self.url("poll"), cursor, **how)
+            return answer if len(answer.events) >= n else None
+
+        news = until(poll, 10)
+        self.assertIsNotNone(news)
+        return news
+
+    def poll_all_news(self, cursor, n):
+        """The same for as many polls as it takes: all events, and the cursor behind them."""
+        until(lambda: len(poll_all(self.url("poll"), cursor)[0]) == n, 10)
+        return poll_all(self.url("poll"), cursor)
+
     def test_an_empty_poll_has_a_cursor(self):
         poll = Poll(self.url("poll"))
         self.assertEqual((poll.status, poll.events, poll.caught_up), (200, [], True))
@@ -273,9 +290,9 @@ class Polls(Cases):
     def test_many_events_come_in_several_answers_without_hole_or_repeat(self):
         cursor = Poll(self.url("poll")).cursor
         self.notify(1000)
-        poll = Poll(self.url("poll"), cursor)
+        poll = self.poll_news(cursor, n=256)
         self.assertEqual((len(poll.events), poll.caught_up), (256, False))
-        events, cursor = poll_all(self.url("poll"), cursor)
+        events, cursor = self.poll_all_news(cursor, 1000)
         self.assertEqual([e["seq"] for e in events], list(range(1, 1001)))
         self.assertEqual(cursor.rpartition(":")[2], "1000")
 
@@ -283,9 +300,9 @@ class Polls(Cases):
         cursor = Poll(self.url("poll")).cursor
         self.stack.psql(f"select notify({self.merchant}, 1, repeat('x', 30000)) "
                         "from generate_series(1, 20)")
-        poll = Poll(self.url("poll"), cursor)
+        poll = self.poll_news(cursor, n=8)
         self.assertEqual((len(poll.events), poll.caught_up), (8, False))
-        events, _ = poll_all(self.url("poll"), cursor)
+        events, _ = self.poll_all_news(cursor, 20)
         self.assertEqual([e["seq"] for e in events], list(range(1, 21)))
 
     def test_without_a_cursor_unacked_ones_come_however_many(self):
@@ -324,7 +341,7 @@ class Polls(Cases):
         self.assertIsNone(poll.open)
         self.ack(2, 4)
         self.notify(1)
-        again = Poll(self.url("poll"), poll.cursor, wants_open=True)
+        again = self.poll_news(poll.cursor, wants_open=True)
         self.assertEqual(again.open, "1,3,5")
         self.assertEqual([e["seq"] for e in again.events], [6])
 
@@ -447,6 +464,35 @@ class Acks(Cases):
                      f"Content-Length: 50\r\n\r\n{body}")
         self.assertTrue(answer.startswith("HTTP/1.1 400 "), answer)
         self.assertLess(time.monotonic() - begun, 8)
+
+    def test_an_event_that_a_dba_holds_locked_keeps_no_other_ack_and_no_poll_waiting(self):
+        self.notify(3)
+        Poll(self.url("poll"))
+        env = {**os.environ, **{k: v for k, v in self.stack.env.items() if k.startswith("PG")}}
+        with subprocess.Popen(["psql", "-X", "-q", "-A", "-t"], env=env, text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as dba:
+            dba.stdin.write("begin; update order_event set content = 'x' where "
+                            f"merchant_id = {self.merchant} and seq = 1; select 'held';\n")
+            dba.stdin.flush()
+            self.assertEqual(dba.stdout.readline(), "held\n")
+            answers = []
+            waiting = threading.Thread(target=lambda: answers.append(
+                post_ack(self.url("ack"), [1], within_s=20)))
+            waiting.start()
+            try:
+                for seq in (2, 3):
+                    begun = time.monotonic()
+                    self.assertEqual(post_ack(self.url("ack"), [seq]).status, 200)
+                    self.assertEqual(Poll(self.url("poll"), wants_open=True).status, 200)
+                    self.assertLess(time.monotonic() - begun, 5)
+                self.assertEqual(answers, [])
+            finally:
+                dba.stdin.write("rollback;\n")
+                dba.stdin.close()
+            waiting.join()
+        self.assertEqual([a.status for a in answers], [200])
+        self.assertEqual(self.stack.psql("select count(*) from order_event where "
+                                         f"merchant_id = {self.merchant} and acked_at is null"), "0")
 
     def test_the_largest_ack_is_taken(self):
         self.notify(1000)
