@@ -348,6 +348,17 @@ write_slip(struct clerk *k, struct slip *s, const struct clerk_delivery *told, s
 	return ask(k, "delivered", 3, params, NULL);
 }
 
+static bool
+has_to_stop(struct clerk *k)
+{
+	bool is_stopping;
+
+	pthread_mutex_lock(&k->lock);
+	is_stopping = k->is_stopping;
+	pthread_mutex_unlock(&k->lock);
+	return is_stopping;
+}
+
 /* Writes the facts of the batch, as far as it comes; a fact may be told twice.  False: no database.
  */
 static bool
@@ -360,8 +371,8 @@ write_deliveries(struct clerk *k)
 		size_t n = smaller(n_all - k->n_written, ROWS_MAX);
 		enum answer answer = write_slip(k, s, k->batch.deliveries + k->n_written, n);
 
-		if (answer == ANSWER_LOST)
-			break;
+		if (answer == ANSWER_LOST || (answer == ANSWER_REFUSED && has_to_stop(k)))
+			break; /* who is told to end does not wait for a lock again and again */
 		metrics_add(k->metrics,
 		    answer == ANSWER_OK ? METRIC_DELIVERY_FACTS_WRITTEN
 					: METRIC_DELIVERY_FACTS_DROPPED,

@@ -278,7 +278,8 @@ feed_ask_again(struct loop *l, struct room *r, enum page_kind kind)
 	for (struct member *m = room_members(r); m != NULL; m = m->next) {
 		struct conn *c = conn_of_member(m);
 
-		if (c->awaits_page && c->feed == feed && !c->is_closing &&
+		/* Who is blocked asks anew when he takes something. */
+		if (c->awaits_page && c->feed == feed && !c->is_closing && !conn_is_blocked(c) &&
 		    (last == NULL || c->next_seq < last->next_seq))
 			last = c;
 	}

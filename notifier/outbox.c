@@ -26,19 +26,21 @@ static bool
 make_room(struct outbox *o, size_t n)
 {
 	struct outbox_chunk *c = o->chunk;
-	size_t have = outbox_len(o);
+	size_t have = outbox_len(o), room = have + n;
 	struct outbox_chunk *grown;
 
 	if (c != NULL && c->room - c->end >= n)
 		return true;
 	if (have + n > UINT32_MAX / 2)
 		return false;
-	grown = malloc(sizeof *grown + have + n);
+	if (room < 2 * have)
+		room = 2 * have; /* many small ones are not copied each time */
+	grown = malloc(sizeof *grown + room);
 	if (grown == NULL)
 		return false;
 	grown->start = 0;
 	grown->end = (uint32_t)have;
-	grown->room = (uint32_t)(have + n);
+	grown->room = (uint32_t)room;
 	if (have > 0)
 		memcpy(grown->bytes, outbox_bytes(o), have);
 	free(c);

@@ -186,6 +186,10 @@ renew(struct session *s, const struct grant *grant, struct session_act *act)
 	if (grant->merchant != s->grant.merchant)
 		return refuse(act, CLOSE_FORBIDDEN);
 	s->grant = *grant;
+	if (grant->terminal == 0) {
+		free(s->terminal); /* it was the name of a terminal's token */
+		s->terminal = NULL;
+	}
 	return SESSION_GO_ON;
 }
 

@@ -1,5 +1,6 @@
 """Terminals with tokens of their own: made, believed, and revoked by SQL."""
 
+import socket
 import time
 import unittest
 
@@ -113,6 +114,16 @@ class Terminals(unittest.TestCase):
         for terminal in open_:
             self.assertTrue(terminal.is_open)
         self.assertEqual(self.ws(0, token).wait_ended(), 4401)
+
+    def test_who_has_closed_his_half_is_answered_once_his_token_is_judged(self):
+        _, token = self.add()
+        host, _, port = self.notifiers[0].rpartition("//")[2].partition(":")
+        for _ in range(5):
+            with socket.create_connection((host, int(port)), timeout=10) as sock:
+                sock.sendall("GET /poll/t HTTP/1.1\r\nHost: localhost\r\n"
+                             f"Authorization: Bearer {token}\r\n\r\n".encode())
+                sock.shutdown(socket.SHUT_WR)
+                self.assertTrue(sock.recv(100).startswith(b"HTTP/1.1 200 OK\r\n"))
 
     def test_a_jwt_is_believed_beside_them(self):
         self.ws(0, self.stack.merchant_token(2)).wait_until_live()
