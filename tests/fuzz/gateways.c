@@ -430,7 +430,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	struct calls calls = {0};
 	struct counters counters = {0};
 	const struct order_store store = {&calls, pay, note, pay_own, remind, is_up};
-	const struct context context = {&options, &keys, &store, &counters, TOKENS_NOW, "192.0.2.1"};
+	const struct context context = {
+	    &options, &keys, &store, &counters, TOKENS_NOW, "192.0.2.1"};
 	struct reply reply = {0};
 	size_t gateway;
 	bool has_token;
