@@ -18,7 +18,7 @@ FACTS_MAX = 65536
 
 
 class Clerk:
-    """A clerk of its own (tests/system/clerk_by_hand) that a test tells things."""
+    """A clerk of its own (tests/spy/clerk_by_hand) that a test tells things."""
 
     def __init__(self, stack, name, max_presences=0, escalate_s=0):
         self.stack = stack
@@ -28,7 +28,7 @@ class Clerk:
         self.log = open(os.path.join(stack.folder, "log", f"clerk-{name}.log"), "w",
                         encoding="utf-8")
         self.process = subprocess.Popen(
-            [os.path.join(build_dir(), "tests", "system", "clerk_by_hand"),
+            [os.path.join(build_dir(), "tests", "spy", "clerk_by_hand"),
              conninfo + " user=notifier", name, str(max_presences), str(escalate_s)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
         self.lock = threading.Lock()
