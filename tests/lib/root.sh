@@ -2,6 +2,7 @@
 # root.sh - a minimal Debian root in a temporary folder; to be sourced, as root.
 # Takes its packages from wherever this machine takes its own.
 #   root_make PACKAGE,PACKAGE    makes it in $root, and has it removed at the end
+#   root_make -s SUITE PACKAGE,PACKAGE    of another suite of Debian than this machine's
 #   in_root COMMAND...           with nothing of this machine's environment
 #   keep=yes                     it stays
 
@@ -11,11 +12,8 @@ authorities=
 registry=
 codename=$(sed -n "s/^VERSION_CODENAME=//p" /etc/os-release)
 
-root_end() {
-	status=$?
-	trap - EXIT
-	trap '' INT TERM HUP
-	[ -n "$root" ] || exit "$status"
+# At the end by itself; before, where a script wants another.
+root_remove() {
 	for mount in dev/shm dev/pts proc; do
 		if mountpoint -q "$root/$mount"; then
 			umount "$root/$mount" || umount -l "$root/$mount"
@@ -28,6 +26,14 @@ root_end() {
 	else
 		rm -rf --one-file-system "$root"
 	fi
+	root=
+}
+
+root_end() {
+	status=$?
+	trap - EXIT
+	trap '' INT TERM HUP
+	[ -z "$root" ] || root_remove
 	exit "$status"
 }
 
@@ -46,6 +52,11 @@ in_root() {
 }
 
 root_make() {
+	suite=$codename
+	if [ "$1" = -s ]; then
+		suite=$2
+		shift 2
+	fi
 	[ "$(id -u)" -eq 0 ] || die "only root may make a root"
 	command -v debootstrap >/dev/null ||
 		die "debootstrap is missing: apt-get install debootstrap"
@@ -55,17 +66,21 @@ root_make() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 
-	echo "=== a minimal $codename in $root"
+	echo "=== a minimal $suite in $root"
 	mirror=$(root_sources | awk -v suite="$codename" '$2 == suite { print $1; exit }')
 	[ -n "$mirror" ] || die "apt knows no source of $codename"
-	debootstrap --variant=minbase --include="$1" "$codename" "$root" "$mirror" \
+	debootstrap --variant=minbase --include="$1" "$suite" "$root" "$mirror" \
 		>"$root.log" 2>&1 || {
 		tail -n 20 "$root.log" >&2
 		die "debootstrap failed"
 	}
 	rm -f "$root.log"
 
-	root_sources | sed 's/^/deb /' >"$root/etc/apt/sources.list"
+	if [ "$suite" = "$codename" ]; then
+		root_sources | sed 's/^/deb /'
+	else
+		echo "deb $mirror $suite main"
+	fi >"$root/etc/apt/sources.list"
 	apt-config dump Acquire >"$root/etc/apt/apt.conf.d/00machine"
 	cp /etc/resolv.conf /etc/hosts "$root/etc/"
 	mount -t proc proc "$root/proc"
