@@ -40,7 +40,8 @@ static const char session_sql[] = "set statement_timeout = 4000";
 	"::bigint[]) with ordinality as t(ms, i) order by t.i)"
 
 static const struct pgconn_statement statements[] = {
-    {"beat", "select orderbell.notifier_beat($1, $2, $3, $4)"},
+    {"beat", "select orderbell.notifier_beat($1, $2, $3, $4,"
+	     " to_timestamp($5::bigint / 1000.0))"},
     {"bye", "select orderbell.notifier_gone($1)"},
     {"forget", "select orderbell.forget_presence($1)"},
     {"presence", "select orderbell.tell_presence($1, $2::bigint[], $3::bigint[], $4::text[],"
@@ -191,15 +192,17 @@ ask(struct clerk *k, const char *statement, int n, const char *const *params, PG
 static bool
 beat(struct clerk *k)
 {
-	const char *params[] = {k->id, k->options->name, PACKAGE_VERSION, "listen"};
+	char now_ms[24];
+	const char *params[] = {k->id, k->options->name, PACKAGE_VERSION, "listen", now_ms};
 	PGresult *res;
 
+	snprintf(now_ms, sizeof(now_ms), "%" PRId64, clock_unix_ms());
 	atomic_store(&k->must_beat, false);
 	if (atomic_load(&k->is_poll_only))
 		params[3] = "poll";
 	k->session = pgconn_count(k->db);
 	k->next_beat_ms = clock_ms() + BEAT_MS;
-	switch (ask(k, "beat", 4, params, &res)) {
+	switch (ask(k, "beat", 5, params, &res)) {
 	case ANSWER_LOST: return false;
 	case ANSWER_REFUSED: return true;
 	case ANSWER_OK: break;

@@ -24,7 +24,7 @@ grant execute on function
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
 	orderbell.ack(bigint, bigint[], text),
-	orderbell.notifier_beat(text, text, text, text),
+	orderbell.notifier_beat(text, text, text, text, timestamptz),
 	orderbell.notifier_gone(text),
 	orderbell.tell_presence(text, bigint[], bigint[], text[], text[], text[], timestamptz[],
 		bigint[]),

@@ -15,6 +15,14 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 		('orderbell.orders', 'orderbell_order_moved')) as w (of_table, name)
 	left join pg_trigger t on t.tgrelid = w.of_table and t.tgname = w.name
 	union all
+	select 'roles', count(*) = 0,
+		coalesce(string_agg(format('no login has %s: grant %1$I to the program''s', w.name), ', '),
+			'both programs'' have a login')
+	from (values ('orderbell_fcgi'), ('orderbell_notifier')) as w (name)
+	where not exists (
+		select from pg_roles r
+		where r.rolcanlogin and not r.rolsuper and pg_has_role(r.oid, w.name, 'usage'))
+	union all
 	select 'attached tables', coalesce(bool_and(a.is_on), true),
 		case when bool_and(a.is_on) then format('%s: see orderbell.attachments',
 				string_agg(distinct a.order_table, ', '))
@@ -67,6 +75,20 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 		format('%s, which a pooler keeps from hearing the bell', count(*))
 			|| coalesce(': ' || string_agg(n.name, ', ' order by n.name, n.id), '')
 	from orderbell.notifier n where n.lease_until >= statement_timestamp() and n.mode = 'poll'
+	union all
+	select 'clock', count(*) = 0,
+		coalesce(string_agg(w.what, ', '), 'no event is of the future, no notifier far off')
+	from (
+		select format('the server''s was ahead by %s when it wrote the newest event',
+			e.created_at - clock_timestamp())
+		from (select e.created_at from orderbell.order_event e order by e.id desc limit 1) e
+		where e.created_at > clock_timestamp() + interval '1 second'
+		union all
+		select format('%s is off by %s', n.name, n.clock_ahead)
+		from orderbell.notifier n
+		where n.lease_until >= statement_timestamp()
+			and n.clock_ahead not between interval '-5 seconds' and interval '5 seconds'
+	) w (what)
 	union all
 	select 'merchants out of reach', count(*) = 0,
 		format('%s with waiting events and no terminal online: see orderbell.waiting', count(*))

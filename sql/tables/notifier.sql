@@ -7,7 +7,8 @@ create unlogged table if not exists orderbell.notifier (
 	version     text not null,
 	mode        text not null check (mode in ('listen', 'poll')),
 	started_at  timestamptz not null default clock_timestamp(),
-	lease_until timestamptz not null
+	lease_until timestamptz not null,
+	clock_ahead interval
 ) with (fillfactor = 50);
 comment on table orderbell.notifier is
 	'Notifiers that run: each renews its lease every few seconds. A hint, lost in a crash.';
@@ -18,3 +19,5 @@ comment on column orderbell.notifier.mode is
 	'listen: hears the bell; poll: a pooler keeps it from that, it asks every second';
 comment on column orderbell.notifier.started_at is 'when it was heard of first';
 comment on column orderbell.notifier.lease_until is 'after that it counts as gone';
+comment on column orderbell.notifier.clock_ahead is
+	'its clock against the server''s, at its last beat; null: not told';

@@ -1,6 +1,6 @@
 -- doctor(): what is wrong with what runs beside the database.
 \unset ON_ERROR_ROLLBACK
-select plan(16);
+select plan(22);
 delete from orderbell.order_event;
 truncate orderbell.alert, orderbell.notifier, orderbell.presence;
 select test.merchant() as m, test.merchant() as n \gset
@@ -14,6 +14,22 @@ select is(test.says('notifiers'), 'true: 1: one:8081 (0.1)', 'one has not been h
 select is(test.says('poll-only notifiers'), 'true: 0, which a pooler keeps from hearing the bell', 'all hear the bell');
 select orderbell.notifier_beat('n1', 'one:8081', '0.1', 'poll');
 select is(test.says('poll-only notifiers'), 'false: 1, which a pooler keeps from hearing the bell: one:8081', 'one cannot');
+
+select is(test.says('clock'), 'true: no event is of the future, no notifier far off', 'clocks agree');
+select orderbell.notifier_beat('n1', 'one:8081', '0.1', 'listen', clock_timestamp() + interval '1 hour');
+select matches(test.says('clock'), '^false: one:8081 is off by 00:59:59', 'that of a notifier does not');
+select orderbell.notifier_beat('n1', 'one:8081', '0.1', 'listen', clock_timestamp() - interval '2 seconds');
+select is(test.says('clock'), 'true: no event is of the future, no notifier far off', 'two seconds harm nobody');
+select test.paid(:m);
+update orderbell.order_event set created_at = clock_timestamp() + interval '5 minutes';
+select matches(test.says('clock'), '^false: the server''s was ahead by 00:0[45]:', 'that of the server was set back');
+delete from orderbell.order_event;
+
+select is(test.says('roles'), 'false: no login has orderbell_fcgi: grant orderbell_fcgi to the program''s, no login has orderbell_notifier: grant orderbell_notifier to the program''s', 'nobody logs in as the programs');
+begin;
+create role some_program login in role orderbell_fcgi, orderbell_notifier;
+select is(test.says('roles'), 'true: both programs'' have a login', 'somebody does');
+rollback;
 
 select is(test.says('merchants out of reach'), 'true: 0 with waiting events and no terminal online: see orderbell.waiting', 'nothing waits');
 select test.paid(:m), test.paid(:m), test.paid(:n);

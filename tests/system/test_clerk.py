@@ -108,6 +108,9 @@ class Books(unittest.TestCase):
         self.assertEqual((mode, is_alive), ("listen", "t"))
         self.assertRegex(version, r"^\d+\.\d+")
         self.assertEqual(self.stack.metric("orderbell_clerk_up"), 1)
+        self.assertEqual(self.stack.psql("select is_ok from doctor() where check_name = 'clock'"
+                                         " and (select clock_ahead is not null from notifier"
+                                         f" where name = '{address}')"), "t")
         self.assertTrue(until(lambda: self.stack.psql(
             f"select lease_until > '{until_1}' from notifier where name = '{address}'") == "t", 15))
 
