@@ -7,7 +7,8 @@
 -- A PHP shop.  Its table has these columns, among others:
 --   public.shop_order (id serial, sn varchar, shop_id int, total numeric, is_paid boolean,
 --                      state varchar, reminded_at timestamp)
--- A payment comes in, the merchant takes the order, the customer asks where it is:
+-- A payment comes in, the merchant takes the order, the customer asks where it is (shop.php is
+-- this, whole):
 --   $db->prepare('UPDATE shop_order SET is_paid = true WHERE sn = ?')->execute([$sn]);
 --   $db->prepare('UPDATE shop_order SET state = ? WHERE id = ?')->execute(['cooking', $id]);
 --   $db->prepare('UPDATE shop_order SET reminded_at = now() WHERE id = ?')->execute([$id]);
