@@ -7,7 +7,6 @@ starts the units' programs, as systemd would (tests/lib/manager.py).
 
 import asyncio
 import glob
-import json
 import os
 import re
 import shutil
@@ -22,25 +21,10 @@ sys.path[:0] = [os.path.join(TOP, "tests", "lib"), os.path.join(TOP, "tests", "s
 import manager  # noqa: E402
 from processes import until  # noqa: E402
 from stack import request  # noqa: E402
+from story import (PACKAGES, SECRET, UNITS, WITHIN_S, check, count,  # noqa: E402
+                   readme_commands, rings_within, say, signed_payment)
 
-import websockets  # noqa: E402
-
-WITHIN_S = 30
-UNITS = ("fcgi-order.service", "orderbell-notifier.service")
-PACKAGES = ["fcgi-order", "orderbell-notifier", "orderbell-common"]
-count = {"passed": 0, "failed": 0}
 running = {}
-
-
-def check(is_good, what, note=""):
-    count["passed" if is_good else "failed"] += 1
-    print(f"  {'ok  ' if is_good else 'FAIL'} {what}" + (f"\n       {note}" if not is_good else ""),
-          flush=True)
-    return is_good
-
-
-def say(what):
-    print(f"\n=== {what}", flush=True)
 
 
 def command(line):
@@ -52,13 +36,6 @@ def command(line):
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         check=False)
     return done.returncode, done.stdout
-
-
-def readme_commands():
-    """What the section Install tells to do with packages: the lines of its first block."""
-    with open(os.path.join(TOP, "README.md"), encoding="utf-8") as f:
-        block = f.read().partition("\n## Install\n")[2].partition("```\n")[2].partition("```")[0]
-    return [line.partition("   #")[0].rstrip() for line in block.splitlines() if line.strip()]
 
 
 # --- what systemd would do ---
@@ -99,25 +76,6 @@ def root_ids(user):
             if fields[0] == user:
                 return int(fields[2]), int(fields[3])
     raise KeyError(user)
-
-
-# --- a terminal ---
-
-async def rings_within(token, do, within_s=10):
-    """Whether a terminal that is let in through the web server hears of what `do` does."""
-    async with websockets.connect("ws://127.0.0.1/ws/till-1", subprotocols=["orderbell.v1"],
-                                  open_timeout=WITHIN_S) as ws:
-        await ws.send(json.dumps({"hello": 1, "token": token}))
-        while "caught_up" not in await asyncio.wait_for(ws.recv(), WITHIN_S):
-            pass
-        outcome = do()
-        try:
-            while True:
-                event = json.loads(await asyncio.wait_for(ws.recv(), within_s))
-                if event.get("type") == 1:
-                    return outcome, event
-        except asyncio.TimeoutError:
-            return outcome, None
 
 
 def files():
@@ -177,8 +135,7 @@ def callbacks(token):
     say("callbacks")
     answer = request("http://127.0.0.1/notify/webhook", "POST", body=b"{}")
     check(answer.status == 404, "a gateway without keys is not there", answer)
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    command(f"umask 027; echo {secret} >/etc/orderbell/webhook && "
+    command(f"umask 027; echo {SECRET} >/etc/orderbell/webhook && "
             "chgrp fcgi-order /etc/orderbell/webhook && "
             "echo 'webhook_secret_file = /etc/orderbell/webhook' >>/etc/orderbell/fcgi-order.conf")
     check(stop_units() == [0, 0], "both programs end in good order")
@@ -186,24 +143,9 @@ def callbacks(token):
     number = str(time.time_ns())
     command("runuser -u postgres -- psql -qd orderbell -c \"insert into orders (number, amount)"
             f" values ('{number}', 12.50)\"")
-    body = json.dumps({"type": "order.paid", "timestamp": "2026-11-22T10:00:00Z",
-                       "data": {"orderNumber": number, "amount": "12.50",
-                                "currency": "CNY"}}).encode()
-    answer, event = asyncio.run(rings_within(token, lambda: signed_post(secret, body)))
+    answer, event = asyncio.run(rings_within(token, lambda: signed_payment(number, "12.50")))
     check(answer.status == 204 and event is not None,
           "a signed one pays, through lighttpd, the socket and peer authentication", answer)
-
-
-def signed_post(secret, body):
-    import base64
-    import hashlib
-    import hmac
-    stamp = str(int(time.time()))
-    mac = hmac.new(base64.b64decode(secret.removeprefix("whsec_")),
-                   f"msg_1.{stamp}.".encode() + body, hashlib.sha256).digest()
-    return request("http://127.0.0.1/notify/webhook", "POST", {
-        "Content-Type": "application/json", "webhook-id": "msg_1", "webhook-timestamp": stamp,
-        "webhook-signature": "v1," + base64.b64encode(mac).decode()}, body)
 
 
 def files_as_promised():
