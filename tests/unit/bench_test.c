@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "notifier/frame.h"
+#include "tests/bench/floor_stream.h"
 #include "tests/bench/follower.h"
 #include "tests/bench/latency.h"
 #include "tests/bench/wsclient.h"
@@ -189,6 +190,45 @@ a_hello_has_the_cursor_of_the_last_caught_up_or_event(void **state)
 	assert_int_equal(follower_hello(&f, "{\"hello\":1}", hello, 20), 0);
 }
 
+static void
+assert_frame_is(const struct floor_stream *s, uint32_t at, char filled_with, size_t len)
+{
+	struct wsclient_frame frame;
+	uint32_t end = floor_stream_next(s, at);
+
+	assert_int_equal(wsclient_read(floor_stream_at(s, at), end - at, &frame), WSCLIENT_FRAME);
+	assert_int_equal(frame.opcode, WSCLIENT_TEXT);
+	assert_int_equal(frame.used, end - at);
+	assert_int_equal(frame.len, len);
+	assert_int_equal(frame.payload[0], filled_with);
+	assert_int_equal(frame.payload[len - 1], filled_with);
+}
+
+static void
+the_floor_encodes_short_and_long_events_one_behind_the_other(void **state)
+{
+	struct floor_stream s = {.base = UINT32_MAX - 100}; /* positions wrap on the way */
+	char text[1000];
+	uint32_t at = floor_stream_end(&s);
+
+	(void)state;
+	memset(text, 'a', sizeof text);
+	assert_true(floor_stream_add(&s, text, 125));
+	memset(text, 'b', sizeof text);
+	assert_true(floor_stream_add(&s, text, sizeof text));
+	assert_frame_is(&s, at, 'a', 125);
+	at = floor_stream_next(&s, at);
+	assert_frame_is(&s, at, 'b', sizeof text);
+	at = floor_stream_next(&s, at);
+	assert_int_equal(at, floor_stream_end(&s));
+	floor_stream_drop(&s);
+	assert_int_equal(at, floor_stream_end(&s));
+	assert_true(floor_stream_add(&s, text, 126));
+	assert_frame_is(&s, at, 'b', 126);
+	assert_false(floor_stream_add(&s, text, UINT16_MAX + 1));
+	floor_stream_fini(&s);
+}
+
 int
 main(void)
 {
@@ -202,6 +242,7 @@ main(void)
 	    cmocka_unit_test(before_caught_up_seqs_may_skip_and_after_it_they_may_not),
 	    cmocka_unit_test(who_comes_back_with_a_cursor_misses_nothing),
 	    cmocka_unit_test(a_hello_has_the_cursor_of_the_last_caught_up_or_event),
+	    cmocka_unit_test(the_floor_encodes_short_and_long_events_one_behind_the_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
