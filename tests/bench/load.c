@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "tests/bench/stamps.h"
 #include "tests/bench/swarm.h"
 
 static const char usage[] =
@@ -30,6 +31,8 @@ static const char usage[] =
     "  --v1                 speak orderbell.v1; default: plain clients\n"
     "  --resume             v1 terminals come back by themselves, with their cursors, and count\n"
     "                       what is lost, repeated or out of order\n"
+    "  --mqtt TOPIC         speak MQTT over the WebSocket and subscribe to that\n"
+    "  --stamps FILE        events carry numbers (n=...), and when they were made is there\n"
     "  --hello JSON         what a v1 client says first (default {\"hello\":1})\n"
     "  --header LINE        one more line of the request, such as \"token: ...\"\n"
     "  --source-addresses N connect from 127.0.0.2 and so many following\n"
@@ -92,6 +95,8 @@ static const struct option options[] = {
     {"hello", required_argument, NULL, 'h'},
     {"header", required_argument, NULL, 'H'},
     {"goodbye", required_argument, NULL, 'g'},
+    {"mqtt", required_argument, NULL, 'm'},
+    {"stamps", required_argument, NULL, 't'},
     {"v1", no_argument, NULL, 'v'},
     {"resume", no_argument, NULL, 'r'},
     {"help", no_argument, NULL, '?'},
@@ -177,6 +182,8 @@ parse_option(struct command *c, int option, const char *name)
 	case 'H': return add_header(c, optarg);
 	case 'n': return parse_number(number_of(c, name), optarg);
 	case 'h': c->hello = optarg; return true;
+	case 'm': c->plan.target.topic = optarg; return true;
+	case 't': return (c->plan.target.stamps = stamps_map(optarg)) != NULL;
 	case 'v': c->is_v1 = true; return true;
 	case 'r': c->plan.target.resumes = true; return true;
 	default: return false;

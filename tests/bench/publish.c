@@ -12,6 +12,7 @@
 
 #include "shared/clock.h"
 #include "tests/bench/latency.h"
+#include "tests/bench/stamps.h"
 
 static const char usage[] =
     "usage: publish [option]...\n"
@@ -23,6 +24,9 @@ static const char usage[] =
     "  --first-merchant N   (default 1)\n"
     "  --merchants N        one after the other for so many (default 1)\n"
     "  --bytes N            of content, filled up with dots (default 24)\n"
+    "  --stamps FILE        events carry their numbers (n=...) instead, and when each was rung is\n"
+    "                       in this file: just before its commit or --bell\n"
+    "  --bell SQL           a statement behind the commit of each event, of the same parameters\n"
     "  --statement SQL      of $1 merchant, $2 type, $3 content\n"
     "                       (default: select orderbell.notify($1, $2, $3))\n\n"
     "Prints a line of JSON at the end.  Times are in ms, of one event with its commit.\n";
@@ -30,7 +34,8 @@ static const char usage[] =
 enum { BYTES_MAX = 60000, TYPE_NEW_ORDER = 1 };
 
 struct command {
-	const char *conninfo, *statement;
+	const char *conninfo, *statement, *bell;
+	int64_t *stamps;
 	int64_t events, rate, per_transaction, first_merchant, merchants, bytes;
 };
 
@@ -49,10 +54,10 @@ run_sql(PGconn *db, const char *sql)
 }
 
 static bool
-prepare(PGconn *db, const char *statement)
+prepare(PGconn *db, const char *name, const char *statement)
 {
 	static const Oid types[] = {20, 23, 25}; /* bigint, int, text */
-	PGresult *res = PQprepare(db, "event", statement, 3, types);
+	PGresult *res = PQprepare(db, name, statement, 3, types);
 	bool ok = PQresultStatus(res) == PGRES_COMMAND_OK;
 
 	if (!ok)
@@ -62,26 +67,70 @@ prepare(PGconn *db, const char *statement)
 }
 
 static bool
-make_event(PGconn *db, int64_t merchant, int64_t bytes)
+run_prepared(PGconn *db, const char *name, const char *const *params)
 {
-	char id[24], type[12], content[BYTES_MAX + 32];
-	const char *params[] = {id, type, content};
-	int len = snprintf(content, sizeof content, "t=%" PRId64 " ", clock_ns());
-	PGresult *res;
-	bool ok;
+	PGresult *res = PQexecPrepared(db, name, 3, params, NULL, NULL, 0);
+	bool ok = PQresultStatus(res) == PGRES_TUPLES_OK;
 
-	if (len < bytes) {
-		memset(content + len, '.', (size_t)(bytes - len));
-		content[bytes] = '\0';
-	}
-	snprintf(id, sizeof id, "%" PRId64, merchant);
-	snprintf(type, sizeof type, "%d", TYPE_NEW_ORDER);
-	res = PQexecPrepared(db, "event", 3, params, NULL, NULL, 0);
-	ok = PQresultStatus(res) == PGRES_TUPLES_OK;
 	if (!ok)
 		fprintf(stderr, "publish: %s", PQerrorMessage(db));
 	PQclear(res);
 	return ok;
+}
+
+/* What an event says: when it was made, or its number; filled up to so many bytes. */
+static void
+write_content(const struct command *c, int64_t number, char *content, size_t size)
+{
+	int len = c->stamps == NULL ? snprintf(content, size, "t=%" PRId64 " ", clock_ns())
+	                            : snprintf(content, size, "n=%" PRId64 " ", number);
+
+	if (len < c->bytes) {
+		memset(content + len, '.', (size_t)(c->bytes - len));
+		content[c->bytes] = '\0';
+	}
+}
+
+static void
+stamp(const struct command *c, int64_t number)
+{
+	if (c->stamps != NULL)
+		c->stamps[number] = clock_ns();
+}
+
+static bool
+make_event(PGconn *db, const struct command *c, int64_t number)
+{
+	char id[24], type[12], content[BYTES_MAX + 32];
+	const char *params[] = {id, type, content};
+
+	write_content(c, number, content, sizeof content);
+	snprintf(id, sizeof id, "%" PRId64, c->first_merchant + number % c->merchants);
+	snprintf(type, sizeof type, "%d", TYPE_NEW_ORDER);
+	if (!run_prepared(db, "event", params))
+		return false;
+	if (c->bell == NULL)
+		return true;
+	stamp(c, number);
+	return run_prepared(db, "bell", params);
+}
+
+/* So many events from that number on, in one transaction where that makes a difference. */
+static bool
+make_together(PGconn *db, const struct command *c, int64_t first, int64_t n)
+{
+	/* A stamp comes between the event and its commit, so that must be a step of its own. */
+	bool is_explicit = n > 1 || (c->stamps != NULL && c->bell == NULL);
+
+	if (is_explicit && !run_sql(db, "begin"))
+		return false;
+	for (int64_t i = 0; i < n; i++) {
+		if (!make_event(db, c, first + i))
+			return false;
+	}
+	for (int64_t i = 0; i < n && c->bell == NULL; i++)
+		stamp(c, first + i);
+	return !is_explicit || run_sql(db, "commit");
 }
 
 static void
@@ -107,15 +156,7 @@ make_events(PGconn *db, const struct command *c, struct latency *took)
 		if (in_this > c->per_transaction)
 			in_this = c->per_transaction;
 		begun_ns = clock_ns();
-		if (c->per_transaction > 1 && !run_sql(db, "begin"))
-			return made;
-		for (int64_t i = 0; i < in_this; i++) {
-			int64_t merchant = c->first_merchant + (made + i) % c->merchants;
-
-			if (!make_event(db, merchant, c->bytes))
-				return made;
-		}
-		if (c->per_transaction > 1 && !run_sql(db, "commit"))
+		if (!make_together(db, c, made, in_this))
 			return made;
 		latency_add(took, clock_ns() - begun_ns);
 		made += in_this;
@@ -167,6 +208,8 @@ number_of(struct command *c, const char *name)
 static const struct option options[] = {
     {"conninfo", required_argument, NULL, 'c'},
     {"statement", required_argument, NULL, 's'},
+    {"bell", required_argument, NULL, 'b'},
+    {"stamps", required_argument, NULL, 't'},
     {"help", no_argument, NULL, '?'},
     {"events", required_argument, NULL, 'n'},
     {"rate", required_argument, NULL, 'n'},
@@ -182,7 +225,15 @@ parse_command(struct command *c, int argc, char **argv)
 {
 	int option, index = 0;
 
-	*c = (struct command){"", "select orderbell.notify($1, $2, $3)", 1, 0, 1, 1, 1, 24};
+	*c = (struct command){
+	    .conninfo = "",
+	    .statement = "select orderbell.notify($1, $2, $3)",
+	    .events = 1,
+	    .per_transaction = 1,
+	    .first_merchant = 1,
+	    .merchants = 1,
+	    .bytes = 24,
+	};
 	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
 		char *end = NULL;
 
@@ -190,6 +241,12 @@ parse_command(struct command *c, int argc, char **argv)
 			c->conninfo = optarg;
 		else if (option == 's')
 			c->statement = optarg;
+		else if (option == 'b')
+			c->bell = optarg;
+		else if (option == 't' && (c->stamps = stamps_map(optarg)) == NULL)
+			return false;
+		else if (option == 't')
+			continue;
 		else if (option == 'n')
 			*number_of(c, options[index].name) = strtoll(optarg, &end, 10);
 		else
@@ -198,7 +255,8 @@ parse_command(struct command *c, int argc, char **argv)
 			return false;
 	}
 	return optind == argc && c->events >= 0 && c->rate >= 0 && c->per_transaction > 0 &&
-	       c->merchants > 0 && c->bytes >= 0 && c->bytes <= BYTES_MAX;
+	       c->merchants > 0 && c->bytes >= 0 && c->bytes <= BYTES_MAX &&
+	       (c->stamps == NULL || c->events <= STAMPS_MAX);
 }
 
 int
@@ -217,7 +275,8 @@ main(int argc, char **argv)
 	db = PQconnectdb(command.conninfo);
 	if (PQstatus(db) != CONNECTION_OK) {
 		fprintf(stderr, "publish: %s", PQerrorMessage(db));
-	} else if (took != NULL && prepare(db, command.statement)) {
+	} else if (took != NULL && prepare(db, "event", command.statement) &&
+		   (command.bell == NULL || prepare(db, "bell", command.bell))) {
 		start_ns = clock_ns();
 		made = make_events(db, &command, took);
 		report(made, clock_ns() - start_ns, took);

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "shared/clock.h"
+#include "tests/bench/mqtt.h"
+#include "tests/bench/stamps.h"
 #include "tests/bench/wsclient.h"
 
 enum {
@@ -138,11 +140,13 @@ static void
 say_hello(struct terminal *t, const struct terminal_target *target, struct tally *tally)
 {
 	char hello[HELLO_MAX];
-	size_t n = follower_hello(&t->follower, target->hello, hello, sizeof hello);
+	size_t n = target->topic == NULL
+	               ? follower_hello(&t->follower, target->hello, hello, sizeof hello)
+	               : mqtt_hello((uint8_t *)hello, sizeof hello, target->topic, t->number);
 
 	if (n == 0)
 		tally->n_unsent++;
-	say_frame(t, tally, WSCLIENT_TEXT, hello, n);
+	say_frame(t, tally, target->topic == NULL ? WSCLIENT_TEXT : WSCLIENT_BINARY, hello, n);
 }
 
 /* The path with its {i} and {m} filled in. */
@@ -171,8 +175,11 @@ ask(struct terminal *t, const struct terminal_target *target, struct tally *tall
 	size_t n;
 
 	fill_path(t, target, path, sizeof path);
-	n = wsclient_request(
-	    request, sizeof request, target->host, path, target->hello != NULL, target->headers);
+	n = wsclient_request(request, sizeof request, target->host, path,
+	    target->topic != NULL   ? "mqtt"
+	    : target->hello != NULL ? "orderbell.v1"
+				    : NULL,
+	    target->headers);
 	if (t->kind == TERMINAL_CYCLE && t->goodbye == GOODBYE_EARLY) {
 		/* Every second one leaves a request without its end behind. */
 		say(t, tally, request, t->number / GOODBYE_COUNT % 2 == 0 ? n : n / 2);
@@ -294,11 +301,23 @@ follow(struct terminal *t, const struct terminal_target *target, struct tally *t
 		t->follower.is_strict = true; /* it is live from its first event on */
 }
 
+/* When an event was made; 0: it cannot be known. */
+static int64_t
+made_ns(const struct terminal_target *target, const struct wsclient_frame *f)
+{
+	int64_t n;
+
+	if (target->stamps == NULL)
+		return number_behind(f, "\"content\":\"t=", 0);
+	n = number_behind(f, "\"content\":\"n=", STAMPS_MAX);
+	return n < STAMPS_MAX ? target->stamps[n] : 0;
+}
+
 static void
 take_event(struct terminal *t, const struct terminal_target *target, struct tally *tally,
     const struct wsclient_frame *f, int64_t now_ns)
 {
-	int64_t made_ns = number_behind(f, "\"content\":\"t=", 0);
+	int64_t since_ns = made_ns(target, f);
 
 	follow(t, target, tally, number_behind(f, ",\"seq\":", 0));
 	if (t->state != TERMINAL_LIVE)
@@ -307,8 +326,8 @@ take_event(struct terminal *t, const struct terminal_target *target, struct tall
 		return;
 	t->n_events++;
 	tally->n_events++;
-	if (t->state == TERMINAL_LIVE && made_ns != 0 && t->kind == TERMINAL_READER)
-		latency_add(&tally->delivery, now_ns - made_ns);
+	if (t->state == TERMINAL_LIVE && since_ns != 0 && t->kind == TERMINAL_READER)
+		latency_add(&tally->delivery, now_ns - since_ns);
 }
 
 static void
@@ -352,6 +371,23 @@ take_text(struct terminal *t, const struct terminal_target *target, struct tally
 }
 
 static void
+take_mqtt(struct terminal *t, const struct terminal_target *target, struct tally *tally,
+    const struct wsclient_frame *f, int64_t now_ns)
+{
+	unsigned type = 0;
+	size_t n;
+
+	for (size_t at = 0; (n = mqtt_packet(f->payload + at, f->len - at, &type)) > 0; at += n) {
+		struct wsclient_frame packet = {.payload = f->payload + at, .len = n};
+
+		if (type == MQTT_PUBLISH)
+			take_event(t, target, tally, &packet, now_ns);
+		else if (type == MQTT_SUBACK && t->state == TERMINAL_GREETED)
+			become_live(t, tally);
+	}
+}
+
+static void
 take_close(struct terminal *t, struct tally *tally, const struct wsclient_frame *f)
 {
 	unsigned code = f->len >= 2 ? (unsigned)f->payload[0] << 8 | f->payload[1] : 1005;
@@ -370,6 +406,7 @@ take_frame(struct terminal *t, const struct terminal_target *target, struct tall
 {
 	switch (f->opcode) {
 	case WSCLIENT_TEXT: take_text(t, target, tally, f, now_ns); break;
+	case WSCLIENT_BINARY: take_mqtt(t, target, tally, f, now_ns); break;
 	case WSCLIENT_PING:
 		tally->n_pings++;
 		say_frame(t, tally, WSCLIENT_PONG, f->payload, f->len);
@@ -399,7 +436,7 @@ take_answer(struct terminal *t, const struct terminal_target *target, struct tal
 	tally->n_handshakes++;
 	tally->last_handshake_ns = now_ns;
 	latency_add(&tally->handshake, now_ns - t->start_ns);
-	if (target->hello == NULL) {
+	if (target->hello == NULL && target->topic == NULL) {
 		become_live(t, tally);
 		return used;
 	}

@@ -51,6 +51,9 @@ struct terminal_target {
 	int64_t n_merchants;
 	int receive_buffer; /* bytes, of the stuck ones; 0: the system's */
 	bool resumes;       /* v1 readers come back with their cursors */
+	const char *topic;  /* speak MQTT and subscribe to this; NULL: events as they are */
+	const int64_t
+	    *stamps; /* when event N was rung (stamps.h); NULL: events say it themselves */
 };
 
 struct terminal {

@@ -12,13 +12,15 @@ static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
 static const char accept_value[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 size_t
-wsclient_request(
-    char *out, size_t size, const char *host, const char *path, bool is_v1, const char *headers)
+wsclient_request(char *out, size_t size, const char *host, const char *path, const char *protocol,
+    const char *headers)
 {
 	int n = snprintf(out, size,
 	    "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s%s\r\n",
-	    path, host, key, is_v1 ? "Sec-WebSocket-Protocol: orderbell.v1\r\n" : "", headers);
+	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n%s%s%s%s\r\n",
+	    path, host, key,
+	    protocol == NULL ? "" : "Sec-WebSocket-Protocol: ", protocol == NULL ? "" : protocol,
+	    protocol == NULL ? "" : "\r\n", headers);
 
 	return n > 0 && (size_t)n < size ? (size_t)n : 0;
 }

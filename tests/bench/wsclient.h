@@ -9,16 +9,17 @@
 
 enum {
 	WSCLIENT_TEXT = 0x1,
+	WSCLIENT_BINARY = 0x2,
 	WSCLIENT_CLOSE = 0x8,
 	WSCLIENT_PING = 0x9,
 	WSCLIENT_PONG = 0xa,
 	WSCLIENT_FRAME_ROOM = 14, /* bytes of a header at most */
 };
 
-/* Writes the request for `path`; `headers` are more header lines, each with its CRLF.  Gives its
- * length, or 0 when it does not fit. */
-size_t wsclient_request(
-    char *out, size_t size, const char *host, const char *path, bool is_v1, const char *headers);
+/* Writes the request for `path`, with that subprotocol (NULL: none); `headers` are more header
+ * lines, each with its CRLF.  Gives its length, or 0 when it does not fit. */
+size_t wsclient_request(char *out, size_t size, const char *host, const char *path,
+    const char *protocol, const char *headers);
 
 enum wsclient_answer {
 	WSCLIENT_PART,    /* more has to come */

@@ -6,6 +6,7 @@ looked for where the package was built: BUILD_DIR, else build/ in the checkout, 
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -13,6 +14,7 @@ import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCE_ADDRESSES = 8  # so that ephemeral ports suffice
+TERMINAL_PATH = "/ws/till-{i}?merchant={m}"  # a terminal of its own each, over --merchants
 
 
 class Failed(Exception):
@@ -46,17 +48,13 @@ def arguments(options):
     return argv
 
 
-def terminal_url(notifier_url):
-    """What a Load connects to: a terminal of its own each, spread over --merchants."""
-    return notifier_url.replace("http", "ws", 1) + "/ws/till-{i}?merchant={m}"
-
-
 class Load:
     """One running load client; the options are those of the program."""
 
-    def __init__(self, notifier_url, **options):
+    def __init__(self, notifier_url, path=TERMINAL_PATH, **options):
         options.setdefault("source_addresses", SOURCE_ADDRESSES)
-        argv = [tool("load"), "--url", terminal_url(notifier_url), *arguments(options)]
+        url = notifier_url.replace("http", "ws", 1) + path
+        argv = [tool("load"), "--url", url, *arguments(options)]
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -181,14 +179,29 @@ def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
 
 
+def file_limit():
+    """How many descriptors a process may have here."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """What its threads have used, to the nanosecond where the kernel tells."""
+    try:
+        return sum(int(read_schedstat(pid, thread).split()[0])
+                   for thread in os.listdir(f"/proc/{pid}/task")) / 1e9
+    except (OSError, IndexError):
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            fields = f.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def read_schedstat(pid, thread):
+    with open(f"/proc/{pid}/task/{thread}/schedstat", encoding="ascii") as f:
+        return f.read()
 
 
 def settled(read, pause_s=0.25, wait_s=5):

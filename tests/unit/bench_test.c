@@ -12,6 +12,7 @@
 #include "tests/bench/floor_stream.h"
 #include "tests/bench/follower.h"
 #include "tests/bench/latency.h"
+#include "tests/bench/mqtt.h"
 #include "tests/bench/wsclient.h"
 
 static struct latency *
@@ -229,6 +230,38 @@ the_floor_encodes_short_and_long_events_one_behind_the_other(void **state)
 	floor_stream_fini(&s);
 }
 
+static void
+what_mqtt_is_told_is_two_whole_packets(void **state)
+{
+	uint8_t hello[300];
+	unsigned type = 0;
+	size_t n = mqtt_hello(hello, sizeof hello, "merchant/1", 7), first, second;
+
+	(void)state;
+	first = mqtt_packet(hello, n, &type);
+	assert_int_equal(type, 1); /* CONNECT */
+	assert_memory_equal(hello + first - 6, "till-7", 6);
+	second = mqtt_packet(hello + first, n - first, &type);
+	assert_int_equal(type, 8); /* SUBSCRIBE */
+	assert_int_equal(first + second, n);
+	assert_memory_equal(hello + n - 11, "merchant/1", 11); /* and QoS 0 */
+	assert_int_equal(mqtt_packet(hello, first - 1, &type), 0);
+	assert_int_equal(mqtt_hello(hello, 20, "merchant/1", 7), 0);
+}
+
+static void
+a_long_mqtt_packet_has_its_length_in_two_bytes(void **state)
+{
+	uint8_t packet[3 + 200] = {0x30, 0xc8, 0x01};
+	unsigned type = 0;
+
+	(void)state;
+	assert_int_equal(mqtt_packet(packet, sizeof packet, &type), sizeof packet);
+	assert_int_equal(type, MQTT_PUBLISH);
+	assert_int_equal(mqtt_packet(packet, sizeof packet - 1, &type), 0);
+	assert_int_equal(mqtt_packet(packet, 2, &type), 0);
+}
+
 int
 main(void)
 {
@@ -242,6 +275,8 @@ main(void)
 	    cmocka_unit_test(before_caught_up_seqs_may_skip_and_after_it_they_may_not),
 	    cmocka_unit_test(who_comes_back_with_a_cursor_misses_nothing),
 	    cmocka_unit_test(a_hello_has_the_cursor_of_the_last_caught_up_or_event),
+	    cmocka_unit_test(what_mqtt_is_told_is_two_whole_packets),
+	    cmocka_unit_test(a_long_mqtt_packet_has_its_length_in_two_bytes),
 	    cmocka_unit_test(the_floor_encodes_short_and_long_events_one_behind_the_other),
 	};
 
