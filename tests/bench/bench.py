@@ -1,17 +1,47 @@
 """bench - what every case of tests/bench stands on.
 
 A case is a function of a Bench, and its first line of documentation is what the list says of it.
+It may have attributes: settings (of the stack), notifiers (how many).
 """
 
 import os
 import shlex
+import statistics
 import subprocess
 import sys
 import time
+import typing
 
 import loadclient as lc
 
 SECONDS = 300  # a load client ends after so long, whatever happens
+
+# What every server that is compared hears of: the notifier by an order event, all others by a
+# NOTIFY with the whole of it, of the same transaction and as long as what the notifier sends.
+CHANNEL = "bench"
+PAYLOAD = ("""format('{"type":%s,"orderId":null,"content":"%s","seq":0,"epoch":"00000000-1","""
+           """"at":"2026-01-01T00:00:00.000Z"}', $2, $3)""")
+TELL_BOTH = (f"with event as materialized (select orderbell.notify($1, $2, $3)) "
+             f"select pg_notify('{CHANNEL}', {PAYLOAD}) from event")
+CONTENT_BYTES = 100  # and so about 200 of each event
+
+
+class Row(typing.NamedTuple):
+    """One line of the table.  met: whether the target is; None: there is nothing to be met."""
+
+    figure: str
+    value: str
+    target: str = ""
+    floor: str = ""
+    ratio: str = ""
+    met: bool | None = None
+
+    def cells(self):
+        met = {True: "yes", False: "NO", None: ""}[self.met]
+        return (self.figure, self.value, self.floor, self.ratio, self.target, met)
+
+
+TITLES = ("figure", "value", "floor", "ratio", "target", "met")
 
 
 class Bench:
@@ -27,8 +57,9 @@ class Bench:
     def read_env(self):
         with open(os.path.join(self.folder, "env"), encoding="utf-8") as f:
             self.env = dict(word.split("=", 1) for word in shlex.split(f.read()))
-        self.url = self.env["NOTIFIER_URLS"].split()[0]
-        self.pid = int(self.env["NOTIFIER_PIDS"].split()[0])
+        self.urls = self.env["NOTIFIER_URLS"].split()
+        self.pids = [int(pid) for pid in self.env["NOTIFIER_PIDS"].split()]
+        self.url, self.pid = self.urls[0], self.pids[0]
 
     def restart_notifier(self):
         """Ends it in good order where it runs, and starts it."""
@@ -42,8 +73,9 @@ class Bench:
     def run_load(self, **options):
         return self.load(**options).final()
 
-    def row(self, figure, value, target=""):
-        self.rows.append((figure, value, target))
+    def row(self, figure, value, target="", **rest):
+        self.rows.append(Row(figure, value, target, **rest))
+        say("  ".join(cell for cell in self.rows[-1].cells() if cell))
 
     def empty(self):
         lc.wait_until_empty(self.url)
@@ -53,6 +85,18 @@ def say(text):
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
+def in_turn(bench, kinds, rounds, measure):
+    """{kind: [what measure(server) gave]}; every second time the other way round."""
+    got = {kind: [] for kind in kinds}
+    for n in range(rounds):
+        for kind in kinds if n % 2 == 0 else reversed(kinds):
+            with kind(bench) as server:
+                got[kind].append(measure(server))
+    return got
+
+
+# --- how figures are written ---
+
 def ms(report, *names):
     """"p50 0.2, p99 1.4 ms" of a latency in a report."""
     return ", ".join(f"{name} {report[name]:.2f}" for name in names) + " ms"
@@ -60,3 +104,14 @@ def ms(report, *names):
 
 def counts(closes):
     return ", ".join(f"{n} x {code}" for code, n in closes.items()) or "none"
+
+
+def spread(values, unit, digits=2):
+    """The median, and what it lies between."""
+    middle = statistics.median(values)
+    return f"{middle:.{digits}f} {unit} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def ratio_of(values, floors):
+    """Of the medians: a slow minute of the machine meets both."""
+    return statistics.median(values) / statistics.median(floors)

@@ -1,39 +1,85 @@
 """connections - cases: what terminals cost, come, go, and do not read."""
 
+import contextlib
 import statistics
 import time
+import typing
 
+import kernelmemory
 import loadclient as lc
-from bench import counts, ms, say
+from bench import CONTENT_BYTES, SECONDS, counts, in_turn, ms, ratio_of, say, spread
+from kernelmemory import slab_bytes
+from servers import Floor, Ours
+
+
+MERCHANTS = 1000
+FEW, MANY = 1000, 19500  # what fits into the 20,000 descriptors that a process has here
+
+
+class Slope(typing.NamedTuple):
+    """What one more connection costs, in bytes."""
+
+    user: float  # PSS
+    charged: float  # in the kernel, to the process
+    slabs: float  # in the kernel, this end's half of all
+    way: str  # how `charged` was counted
+
+
+def slope(server, watch=None):
+    """From FEW to MANY terminals; watch() is called while all are there."""
+    def look(charged):
+        return [lc.settled(server.pss_bytes), lc.settled(charged.bytes), slab_bytes() / 2]
+
+    options = {"merchants": MERCHANTS, "parallel": 128}
+    with kernelmemory.Charged(server.pids[0]) as charged, \
+            server.load(connections=FEW, **options) as first:
+        first.ready()
+        few = look(charged)
+        say(f"{server.name}: opening {MANY - FEW} more")
+        with server.load(connections=MANY - FEW, **options) as second:
+            second.ready()
+            many = look(charged)
+            way = charged.way()
+            if watch:
+                watch()
+            left = first.end()["open"] + second.end()["open"]
+    if left != MANY:
+        raise lc.Failed(f"{server.name}: {left} of {MANY} terminals are left")
+    return Slope(*((b - a) / (MANY - FEW) for a, b in zip(few, many)), way)
 
 
 def idle(bench):
-    """10,000 idle terminals: threads, memory, CPU"""
-    few, many, merchants, watch_s = 1000, 10000, 1000, 50
-    lc.make_merchants(bench.env, merchants)
-    say(f"opening {few}")
-    with bench.load(v1=True, connections=few, merchants=merchants) as first:
-        first.ready()
-        threads_few = lc.threads(bench.pid)
-        pss_few = lc.settled(lambda: lc.pss_bytes(bench.pid))
-        say(f"opening {many - few} more")
-        with bench.load(v1=True, connections=many - few, merchants=merchants) as second:
-            second.ready()
-            pss_many = lc.settled(lambda: lc.pss_bytes(bench.pid))
-            say(f"watching the CPU for {watch_s} s, two rounds of heartbeats")
-            cpu, begun = lc.cpu_seconds(bench.pid), time.monotonic()
-            time.sleep(watch_s)
-            busy = (lc.cpu_seconds(bench.pid) - cpu) / (time.monotonic() - begun)
-            pss_later = lc.pss_bytes(bench.pid)
-            threads_many = lc.threads(bench.pid)
-            open_at_end = second.end()["open"] + first.end()["open"]
-    bench.row(f"threads at {few} / {many} terminals", f"{threads_few} / {threads_many}", "constant")
-    bench.row("user memory per terminal (PSS slope)",
-              f"{(pss_many - pss_few) / (many - few):.0f} B", "<= 2048 B")
-    bench.row("the same after two rounds of heartbeats",
-              f"{(pss_later - pss_few) / (many - few):.0f} B", "<= 2048 B")
-    bench.row("CPU while idle, heartbeats on", f"{busy * 100:.2f} % of a core")
-    bench.row("terminals still open at the end", f"{open_at_end} of {many}")
+    """1,000 to 19,500 idle terminals of 1,000 merchants: memory of each, CPU"""
+    watch_s = 50
+    lc.make_merchants(bench.env, MERCHANTS)
+    seen = {}
+
+    def watch():
+        say(f"watching the CPU for {watch_s} s, two rounds of heartbeats")
+        cpu, begun = lc.cpu_seconds(bench.pid), time.monotonic()
+        time.sleep(watch_s)
+        seen["busy"] = (lc.cpu_seconds(bench.pid) - cpu) / (time.monotonic() - begun) * 100
+        seen["pss"] = lc.pss_bytes(bench.pid)
+        seen["threads"] = lc.threads(bench.pid)
+
+    threads_few, empty = lc.threads(bench.pid), lc.settled(lambda: lc.pss_bytes(bench.pid))
+    with Ours(bench) as server:
+        ours = slope(server, watch)
+    with Floor(bench) as server:
+        floor = slope(server)
+    bench.row(f"memory of an idle terminal (PSS, slope {FEW} to {MANY})", f"{ours.user:.0f} B",
+              "<= 300 B", floor=f"{floor.user:.0f} B", met=ours.user <= 300)
+    both, floors = ours.user + ours.charged, floor.user + floor.charged
+    bench.row(f"  with kernel memory, {ours.way}", f"{both:.0f} B", "<= 2048 B",
+              floor=f"{floors:.0f} B", ratio=f"{both / floors:.2f}", met=both <= 2048)
+    bench.row("  all of the kernel's slabs, this end's half", f"{ours.slabs:.0f} B",
+              floor=f"{floor.slabs:.0f} B", ratio=f"{ours.slabs / max(floor.slabs, 1):.2f}")
+    bench.row("  per terminal after two rounds of heartbeats, all of its memory",
+              f"{(seen['pss'] - empty) / MANY:.0f} B")
+    bench.row(f"idle CPU at {MANY}, heartbeats on", f"{seen['busy']:.2f} % of a core", "<= 1 %",
+              met=seen["busy"] <= 1)
+    bench.row(f"  threads, with none / {MANY} terminals", f"{threads_few} / {seen['threads']}",
+              "the same", met=threads_few == seen["threads"])
 
 
 def gate(bench):
@@ -134,22 +180,74 @@ def churn(bench):
 
 
 def storm(bench):
-    """10,000 terminals come at once: handshakes per second"""
-    n, merchants, rounds = 10000, 1000, 3
-    lc.make_merchants(bench.env, merchants)
-    for turn in range(1, rounds + 1):
-        say(f"round {turn}: {n} terminals")
-        cpu = lc.cpu_seconds(bench.pid)
-        with bench.load(v1=True, connections=n, merchants=merchants, parallel=256) as load:
+    """10,000 terminals come at once: handshakes per second, beside the floor"""
+    n, rounds = 10000, 5
+    lc.make_merchants(bench.env, MERCHANTS)
+    refused = []
+
+    def measure(server):
+        say(f"{server.name}: {n} terminals")
+        cpu = server.cpu_seconds()
+        with server.load(connections=n, merchants=MERCHANTS, parallel=256) as load:
             seen = load.ready()
-            cpu = lc.cpu_seconds(bench.pid) - cpu
+            used = server.cpu_seconds() - cpu
             load.end()
-        bench.empty()
-        refused = sum(seen["refused"].values()) + seen["no_connection"]
-        bench.row(f"round {turn}: {seen['handshakes']} handshakes, {refused} refused",
-                  f"{seen['handshakes_per_s']:.0f}/s; "
-                  f"{ms(seen['handshake_ms'], 'p50', 'p99', 'max')}; "
-                  f"{cpu / n * 1e6:.0f} us of CPU each")
+        if isinstance(server, Ours):
+            refused.append(n - seen["open"] + sum(seen["refused"].values()) +
+                           seen["no_connection"])
+        return seen["handshakes_per_s"], used / n * 1e6, seen["handshake_ms"]["p99"]
+
+    got = in_turn(bench, (Ours, Floor), rounds, measure)
+    ours, floor = (list(zip(*got[kind])) for kind in (Ours, Floor))
+    bench.row("connect storm, 10,000 at once: handshakes", spread(ours[0], "/s", 0),
+              ">= 10000/s", floor=spread(floor[0], "/s", 0),
+              ratio=f"{ratio_of(ours[0], floor[0]):.2f}", met=statistics.median(ours[0]) >= 10000)
+    bench.row("  refused or lost", f"{sum(refused)} of {n * rounds}", "none",
+              met=sum(refused) == 0)
+    bench.row("  CPU of one", spread(ours[1], "us", 1), floor=spread(floor[1], "us", 1),
+              ratio=f"{ratio_of(ours[1], floor[1]):.2f}")
+    bench.row("  p99 of one", spread(ours[2], "ms", 1), floor=spread(floor[2], "ms", 1))
 
 
-CASES = (idle, gate, stuck, churn, storm)
+def two(bench):
+    """two notifiers with 19,500 terminals each on this machine: memory, CPU, all deliveries"""
+    each, watch_s = 2, 30  # events of a merchant; a round of heartbeats
+    lc.make_merchants(bench.env, MERCHANTS)
+    lc.ack_all(bench.env)
+
+    def cpu():
+        return sum(lc.cpu_seconds(pid) for pid in bench.pids)
+
+    empty = sum(lc.pss_bytes(pid) for pid in bench.pids)
+    kernel = slab_bytes()
+    with contextlib.ExitStack() as stack:
+        loads = [stack.enter_context(lc.Load(
+            url, v1=True, connections=MANY, merchants=MERCHANTS, parallel=128, events=each,
+            seconds=SECONDS)) for url in bench.urls]
+        for load in loads:
+            load.ready()
+        kernel = slab_bytes() - kernel
+        say(f"watching the CPU for {watch_s} s")
+        idle_cpu = cpu()
+        time.sleep(watch_s)
+        idle_cpu = (cpu() - idle_cpu) / watch_s * 100
+        pss = sum(lc.settled(lambda pid=pid: lc.pss_bytes(pid)) for pid in bench.pids)
+        used, begun = cpu(), time.monotonic()
+        lc.publish(bench.env, events=each * MERCHANTS, merchants=MERCHANTS, per_transaction=100,
+                   bytes=CONTENT_BYTES)
+        seen = [load.final() for load in loads]
+        used, took = cpu() - used, time.monotonic() - begun
+    n, wanted = len(loads) * MANY, len(loads) * MANY * each
+    got = sum(report["events"] for report in seen)
+    bench.row(f"two notifiers x {MANY} terminals: deliveries", f"{got} of {wanted} in {took:.1f} s",
+              "all", met=got == wanted and all(not report["closes"] for report in seen))
+    bench.row("  memory of both (PSS), in the kernel for both ends",
+              f"{pss / 2**20:.0f} MiB ({(pss - empty) / n:.0f} B a terminal), "
+              f"{kernel / 2**20:.0f} MiB")
+    bench.row("  CPU of both, idle / a million deliveries",
+              f"{idle_cpu:.2f} % of a core / {used / got * 1e6:.2f} s")
+
+
+two.notifiers = 2
+
+CASES = (idle, gate, stuck, churn, storm, two)
