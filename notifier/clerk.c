@@ -87,7 +87,7 @@ struct clerk {
 
 /* --- what other threads call --- */
 
-/* Called with the lock held. */
+/* These are called with the lock held. */
 static void
 count(struct clerk *k, enum metric lost, size_t n_lost)
 {
@@ -96,11 +96,23 @@ count(struct clerk *k, enum metric lost, size_t n_lost)
 		metrics_add(k->metrics, lost, (int64_t)n_lost);
 }
 
+/* Where much has come the clerk does not wait for its time: so that what waits stays little,
+ * however many terminals come at once. */
+static void
+press_if(struct clerk *k, bool is_much)
+{
+	if (!is_much || k->is_pressed)
+		return;
+	k->is_pressed = true;
+	pthread_cond_signal(&k->has_work);
+}
+
 void
 clerk_present(struct clerk *k, const struct clerk_presence *p)
 {
 	pthread_mutex_lock(&k->lock);
 	count(k, METRIC_PRESENCE_DROPPED, clerk_queue_present(&k->queue, p));
+	press_if(k, k->queue.batch.n_changes >= ROWS_MAX);
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -109,6 +121,7 @@ clerk_gone(struct clerk *k, int64_t connection)
 {
 	pthread_mutex_lock(&k->lock);
 	count(k, METRIC_PRESENCE_DROPPED, clerk_queue_gone(&k->queue, connection));
+	press_if(k, k->queue.batch.n_changes >= ROWS_MAX);
 	pthread_mutex_unlock(&k->lock);
 }
 
@@ -117,10 +130,7 @@ clerk_delivered(struct clerk *k, const struct clerk_delivery *told, size_t n)
 {
 	pthread_mutex_lock(&k->lock);
 	count(k, METRIC_DELIVERY_FACTS_DROPPED, clerk_queue_delivered(&k->queue, told, n));
-	if (k->queue.batch.n_deliveries >= DELIVERIES_MAX / 2 && !k->is_pressed) {
-		k->is_pressed = true;
-		pthread_cond_signal(&k->has_work);
-	}
+	press_if(k, k->queue.batch.n_deliveries >= DELIVERIES_MAX / 2);
 	pthread_mutex_unlock(&k->lock);
 }
 

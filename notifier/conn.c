@@ -17,7 +17,7 @@ struct conn *
 conn_new(int fd, const char *name, enum session_kind kind, const struct grant *grant)
 {
 	size_t name_size = strlen(name) + 1;
-	struct conn *c = calloc(1, sizeof *c + name_size);
+	struct conn *c = calloc(1, offsetof(struct conn, name) + name_size);
 
 	if (c == NULL)
 		return NULL;
@@ -73,7 +73,7 @@ conn_free(struct conn *c)
 	case SESSION_PLAIN:
 	case SESSION_V1: drop_reader(c); break;
 	case SESSION_POLL: free(c->open_header); break;
-	case SESSION_ACK: free(c->body.bytes); break;
+	case SESSION_ACK: free(c->body); break;
 	case SESSION_SSE: break;
 	}
 	session_fini(&c->session);
@@ -86,9 +86,10 @@ conn_free(struct conn *c)
 bool
 conn_expect_body(struct conn *c, uint32_t len)
 {
-	c->body.bytes = malloc(len + 1);
-	c->body.expected = len;
-	return c->body.bytes != NULL;
+	c->body = malloc(sizeof *c->body + len + 1);
+	if (c->body != NULL)
+		*c->body = (struct body){.expected = len};
+	return c->body != NULL;
 }
 
 enum conn_status
@@ -106,6 +107,12 @@ struct conn *
 conn_of_member(struct member *m)
 {
 	return (struct conn *)((char *)m - offsetof(struct conn, member));
+}
+
+struct conn *
+conn_of_timer(struct wheel_timer *t)
+{
+	return (struct conn *)((char *)t - offsetof(struct conn, timer));
 }
 
 const char *
@@ -143,7 +150,7 @@ add_piece(struct pieces *p, const uint8_t *bytes, size_t len)
 static const uint8_t *
 bytes_for(const struct conn *c, const struct item *it, size_t *len)
 {
-	const uint8_t *bytes = item_wire(it, (enum wire)c->member.wire, len);
+	const uint8_t *bytes = item_wire(it, session_wire(&c->session), len);
 
 	if (item_seq(it) != 0 && item_seq(it) < c->next_seq)
 		*len = 0; /* it has been told before */
@@ -163,7 +170,7 @@ gather(const struct conn *c, const struct item_run *run, struct pieces *p)
 
 	p->n = p->bytes = 0;
 	if (c->partial != NULL) {
-		const uint8_t *bytes = item_wire(c->partial, (enum wire)c->member.wire, &len);
+		const uint8_t *bytes = item_wire(c->partial, session_wire(&c->session), &len);
 
 		add_piece(p, bytes + c->partial_sent, len - c->partial_sent);
 	}
@@ -189,7 +196,7 @@ settle_own(struct conn *c, size_t n_sent, struct sent *sent)
 	size_t len, n;
 
 	if (c->partial != NULL) {
-		item_wire(c->partial, (enum wire)c->member.wire, &len);
+		item_wire(c->partial, session_wire(&c->session), &len);
 		n = smaller(n_sent, len - c->partial_sent);
 		c->partial_sent += (uint32_t)n;
 		n_sent -= n;

@@ -16,8 +16,14 @@
 
 /* The body of an ack by HTTP, as far as it has come. */
 struct body {
-	char *bytes; /* owned */
 	uint32_t len, expected;
+	char bytes[];
+};
+
+/* The place of one that has yet to prove who it is among all such, in its loop's list. */
+struct unproven {
+	struct room *no_room; /* where a member names its room: it is in none */
+	struct conn *prev, *next;
 };
 
 /* Where a terminal's events come from. */
@@ -28,40 +34,51 @@ enum feed {
 	FEED_RING,    /* live */
 };
 
+/* Of these there are very many: whatever is not needed while one is live and silent hangs on it. */
 struct conn {
-	struct wheel_timer timer; /* the carrier's */
-	struct conn *prev, *next; /* the carrier's list */
-	struct member member;
+	union {
+		struct wheel_timer timer; /* the carrier's; set as long as it lives */
+		struct conn *next_buried; /* then: see link_bury() */
+	};
+	union {
+		struct member member;
+		struct unproven unproven; /* while is_unproven */
+	};
 	struct session session;
 	union {
 		struct frame_reader *reader; /* WebSocket; owned; NULL between two frames */
-		struct body body;            /* an ack */
+		struct body *body;           /* an ack; owned */
 		char *open_header;           /* a poll: of answer_open_header(); owned */
 	};
 	struct outbox outbox;
 	struct item *partial;  /* sent in part: must be finished before anything else; owned */
 	uint32_t partial_sent; /* bytes of it */
 	int fd;
-	uint32_t since_s;    /* Unix seconds */
 	int64_t next_seq;    /* seq of the event it is sent next: lower ones are passed over */
 	int64_t welcome_top; /* v1: up to here it is catching up */
-	int64_t ticket;      /* of what it waits for from the database; 0: nothing */
-	uint8_t feed;        /* enum feed */
-	bool awaits_page, is_caught_up;
-	bool is_unproven;     /* who it is is not known yet */
-	uint16_t heartbeat_s; /* between two beats, as it was told */
-	int64_t address_key;  /* census */
+	int64_t address_key; /* census */
 	int64_t next_beat_ms;
-	int64_t blocked_since_ms;  /* the socket has taken nothing since; 0: it is not full */
-	int64_t deadline_ms;       /* 0: none.  Of the hello, of a drain, of the end of a close */
-	uint16_t deadline_code;    /* enum close_code: what it closes with */
-	uint8_t n_unanswered;      /* heartbeats since anything was heard */
-	bool is_closing;           /* the close frame is in the outbox or out: no more events */
-	bool is_shut;              /* our half is shut down */
-	bool is_eof;               /* a poll or an ack: its peer has said all that it will */
-	bool wants_write, is_deaf; /* what the poller was told: awaits room; does not read */
-	char name[];               /* the sid */
+	int64_t blocked_since_ms; /* the socket has taken nothing since; 0: it is not full */
+	int64_t deadline_ms;      /* 0: none.  Of the hello, of a drain, of the end of a close */
+	uint32_t ticket;          /* of what it waits for from the database; 0: nothing */
+	uint32_t since_s;         /* Unix seconds */
+	uint16_t heartbeat_s;     /* between two beats, as it was told */
+	uint16_t deadline_code;   /* enum close_code: what it closes with */
+	uint8_t n_unanswered;     /* heartbeats since anything was heard */
+	uint8_t feed;             /* enum feed */
+	bool awaits_page : 1, is_caught_up : 1;
+	bool is_unproven : 1; /* who it is is not known yet */
+	bool is_closing : 1;  /* the close frame is in the outbox or out: no more events */
+	bool is_shut : 1;     /* our half is shut down */
+	bool is_eof : 1;      /* a poll or an ack: its peer has said all that it will */
+	bool wants_write : 1,
+	    is_deaf : 1;    /* what the poller was told: awaits room; does not read */
+	bool is_buried : 1; /* it has ended: link_free_buried() frees it */
+	char name[];        /* the sid */
 };
+_Static_assert(offsetof(struct member, room) == offsetof(struct unproven, no_room) &&
+		   sizeof(struct unproven) <= sizeof(struct member),
+    "one that is unproven is seen to be in no room");
 
 /* What went out. */
 struct sent {
@@ -98,6 +115,7 @@ enum conn_status conn_send(struct conn *c, int64_t now_ms, struct item_run *run,
 
 /* From what is embedded in it. */
 struct conn *conn_of_member(struct member *m);
+struct conn *conn_of_timer(struct wheel_timer *t);
 
 /* The name it goes by: of its token, else its sid. */
 const char *conn_name(const struct conn *c);

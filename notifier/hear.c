@@ -87,13 +87,13 @@ hear_body(struct loop *l, struct conn *c)
 	struct session_act act = {0};
 	enum session_verdict verdict;
 
-	if (c->session.state != SESSION_ENTER || c->body.len < c->body.expected || c->is_closing)
+	if (c->session.state != SESSION_ENTER || c->body->len < c->body->expected || c->is_closing)
 		return;
 	c->session.state = SESSION_LIVE;
 	c->deadline_ms = l->now_ms + KEEP_MS;
 	c->deadline_code = CLOSE_TRY_LATER;
 	link_set_timer(l, c);
-	verdict = session_read_ack(c->body.bytes, c->body.len, &act);
+	verdict = session_read_ack(c->body->bytes, c->body->len, &act);
 	take_act(l, c, verdict, &act,
 	    verdict == SESSION_ACKED ? link_take_ticket(l, c) : (struct ticket){0});
 }
@@ -101,7 +101,7 @@ hear_body(struct loop *l, struct conn *c)
 static void
 take_body(struct loop *l, struct conn *c, size_t n)
 {
-	struct body *b = &c->body;
+	struct body *b = c->body;
 
 	if (n > b->expected - b->len)
 		n = b->expected - b->len; /* what follows is none of this request */

@@ -360,7 +360,7 @@ make_room(struct hub *h, int64_t merchant)
 }
 
 bool
-hub_join(struct hub *h, struct member *m, int64_t merchant, enum wire wire, bool *is_new)
+hub_join(struct hub *h, struct member *m, int64_t merchant, bool *is_new)
 {
 	struct room *r = idmap_get(&h->rooms, merchant);
 
@@ -371,7 +371,7 @@ hub_join(struct hub *h, struct member *m, int64_t merchant, enum wire wire, bool
 		empty_unlink(h, r);
 	if (r == NULL)
 		return false;
-	*m = (struct member){.room = r, .next = r->members, .pos = r->end, .wire = (uint8_t)wire};
+	*m = (struct member){.room = r, .next = r->members, .pos = r->end};
 	if (r->members != NULL)
 		r->members->prev = m;
 	r->members = m;

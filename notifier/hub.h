@@ -31,7 +31,6 @@ struct member {
 	struct room *room;
 	struct member *prev, *next;
 	uint64_t pos; /* number of the item it gets next */
-	uint8_t wire; /* enum wire */
 };
 
 struct hub *hub_new(void);    /* NULL: out of memory */
@@ -39,7 +38,7 @@ void hub_free(struct hub *h); /* accepts NULL; no members may be left */
 
 /* Puts a member into the room of a merchant, behind all items that are there.  False when out of
  * memory.  *is_new tells that the room was made for it: its stream is not known yet. */
-bool hub_join(struct hub *h, struct member *m, int64_t merchant, enum wire wire, bool *is_new);
+bool hub_join(struct hub *h, struct member *m, int64_t merchant, bool *is_new);
 void hub_leave(struct hub *h, struct member *m, int64_t now_ms);
 
 /* Closes one room that has had no member for HUB_LINGER_MS and gives its merchant; 0 when there is

@@ -45,57 +45,32 @@ link_set_timer(struct loop *l, struct conn *c)
 	wheel_set(&l->wheel, &c->timer, due);
 }
 
-/* --- the loop's list --- */
-
-/* Puts one in behind those that are unproven. */
-static void
-list(struct loop *l, struct conn *c)
-{
-	struct conn *before = l->oldest_unproven;
-	struct conn **place = before != NULL ? &before->next : &l->conns;
-
-	c->prev = before;
-	c->next = *place;
-	if (c->next != NULL)
-		c->next->prev = c;
-	*place = c;
-}
+/* --- those that are unproven --- */
 
 static void
 list_unproven(struct loop *l, struct conn *c)
 {
-	c->prev = NULL;
-	c->next = l->conns;
-	if (c->next != NULL)
-		c->next->prev = c;
-	l->conns = c;
-	if (l->oldest_unproven == NULL)
-		l->oldest_unproven = c;
+	struct conn *before = l->youngest_unproven;
+
+	c->unproven = (struct unproven){.prev = before};
+	*(before != NULL ? &before->unproven.next : &l->oldest_unproven) = c;
+	l->youngest_unproven = c;
 	l->n_unproven++;
 	c->is_unproven = true;
-}
-
-static void
-unlist(struct loop *l, struct conn *c)
-{
-	if (c->is_unproven) {
-		if (l->oldest_unproven == c)
-			l->oldest_unproven = c->prev;
-		l->n_unproven--;
-		c->is_unproven = false;
-	}
-	*(c->prev ? &c->prev->next : &l->conns) = c->next;
-	if (c->next != NULL)
-		c->next->prev = c->prev;
 }
 
 void
 link_know(struct loop *l, struct conn *c)
 {
+	struct unproven *u = &c->unproven;
+
 	if (!c->is_unproven)
 		return;
-	unlist(l, c);
-	list(l, c);
+	*(u->prev != NULL ? &u->prev->unproven.next : &l->oldest_unproven) = u->next;
+	*(u->next != NULL ? &u->next->unproven.prev : &l->youngest_unproven) = u->prev;
+	l->n_unproven--;
+	c->is_unproven = false;
+	c->member = (struct member){0};
 }
 
 /* Who has something to prove and takes his time makes room for those that do not. */
@@ -127,16 +102,17 @@ link_bury(struct loop *l, struct conn *c, enum metric why)
 	/* One that was told to go was counted when it was told. */
 	if (!c->is_closing)
 		metrics_add(shared->metrics, why, 1);
-	unlist(l, c);
-	c->timer.due_tick = UINT32_MAX; /* dead: see link_is_buried() */
-	c->next = l->buried;
+	link_know(l, c);
+	l->n_conns--;
+	c->is_buried = true;
+	c->next_buried = l->buried;
 	l->buried = c;
 }
 
 bool
 link_is_buried(const struct conn *c)
 {
-	return c->timer.next == NULL && c->timer.due_tick == UINT32_MAX;
+	return c->is_buried;
 }
 
 void
@@ -145,7 +121,7 @@ link_free_buried(struct loop *l)
 	while (l->buried != NULL) {
 		struct conn *c = l->buried;
 
-		l->buried = c->next;
+		l->buried = c->next_buried;
 		conn_free(c);
 	}
 }
@@ -258,11 +234,16 @@ link_refuse(struct loop *l, struct conn *c, enum close_code code)
 struct ticket
 link_take_ticket(struct loop *l, struct conn *c)
 {
-	struct ticket ticket = {.loop = l->index, .number = ++l->last_ticket};
+	struct ticket ticket = {.loop = l->index};
+
+	/* 0 is none; and when the numbers begin anew, the old ones have long been answered. */
+	if (++l->last_ticket == 0)
+		l->last_ticket = 1;
+	ticket.number = l->last_ticket;
 
 	/* Out of memory: the answer will find nobody, and the deadline will pass. */
 	if (idmap_put(&l->tickets, ticket.number, c))
-		c->ticket = ticket.number;
+		c->ticket = l->last_ticket;
 	return ticket;
 }
 
@@ -309,7 +290,7 @@ link_enter(struct loop *l, struct conn *c)
 		link_refuse(l, c, CLOSE_TRY_LATER);
 		return;
 	}
-	if (!hub_join(l->hub, &c->member, merchant, session_wire(&c->session), &is_new)) {
+	if (!hub_join(l->hub, &c->member, merchant, &is_new)) {
 		census_leave_merchant(l->shared->census, merchant);
 		link_refuse(l, c, CLOSE_TRY_LATER);
 		return;
@@ -374,9 +355,8 @@ link_adopt(struct loop *l, struct conn *c)
 {
 	set_options(c->fd);
 	c->since_s = (uint32_t)l->now_s;
-	if (c->session.state == SESSION_ENTER)
-		list(l, c);
-	else
+	l->n_conns++;
+	if (c->session.state != SESSION_ENTER)
 		list_unproven(l, c);
 	metrics_add(l->shared->metrics, METRIC_CONNECTIONS, 1);
 	metrics_add(l->shared->metrics, METRIC_ADOPTED_PLAIN + c->session.kind, 1);

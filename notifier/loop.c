@@ -161,7 +161,7 @@ take_kept(struct loop *l, int64_t ticket)
 
 	if (c == NULL || c->is_closing)
 		return;
-	session_read_ack(c->body.bytes, c->body.len, &act); /* it was good before */
+	session_read_ack(c->body->bytes, c->body->len, &act); /* it was good before */
 	if (answer_acked(&c->outbox, act.seqs, act.n_seqs))
 		conn_answered(c);
 	link_flush(l, c);
@@ -202,24 +202,34 @@ take_terminals(struct loop *l, const struct terminals_note *note)
 	}
 }
 
+static void
+retell_one(void *arg, struct wheel_timer *t)
+{
+	const struct conn *c = conn_of_timer(t);
+
+	if (c->member.room != NULL)
+		books_present(arg, c);
+}
+
 /* The books are to be written anew. */
 static void
 retell(struct loop *l)
 {
-	for (struct conn *c = l->conns; c != NULL; c = c->next) {
-		if (c->member.room != NULL)
-			books_present(l, c);
-	}
+	wheel_each(&l->wheel, retell_one, l);
 }
 
 static void
 start_drain(struct loop *l, int drain_ms)
 {
+	struct wheel_timer all, *t;
+
 	l->drain_until_ms = l->now_ms + drain_ms;
-	for (struct conn *c = l->conns; c != NULL; c = c->next) {
-		if (c->is_closing || session_is_brief(&c->session))
-			continue;
-		link_plan_goodbye(l, c);
+	wheel_empty(&l->wheel, &all);
+	while ((t = wheel_take(&all)) != NULL) {
+		struct conn *c = conn_of_timer(t);
+
+		if (!c->is_closing && !session_is_brief(&c->session))
+			link_plan_goodbye(l, c);
 		link_set_timer(l, c);
 	}
 }
@@ -228,11 +238,14 @@ start_drain(struct loop *l, int drain_ms)
 static void
 take_configure(struct loop *l, const struct configure_note *note)
 {
+	struct wheel_timer all, *t;
+
 	access_release(l->access);
 	l->access = note->access;
 	l->options = note->options;
-	for (struct conn *c = l->conns; c != NULL; c = c->next)
-		link_reconfigure(l, c);
+	wheel_empty(&l->wheel, &all);
+	while ((t = wheel_take(&all)) != NULL)
+		link_reconfigure(l, conn_of_timer(t));
 }
 
 static void
@@ -317,9 +330,15 @@ take_timers(struct loop *l)
 	int64_t merchant;
 
 	while ((t = wheel_run(&l->wheel, l->now_ms)) != NULL)
-		link_look_after(l, (struct conn *)((char *)t - offsetof(struct conn, timer)));
+		link_look_after(l, conn_of_timer(t));
 	while ((merchant = hub_expire(l->hub, l->now_ms)) != 0)
 		l->shared->needs->unwatch(l->shared->needs->arg, merchant);
+}
+
+static void
+count_state(void *arg, struct wheel_timer *t)
+{
+	((int64_t *)arg)[conn_of_timer(t)->session.state]++;
 }
 
 /* How far the terminals are, for people. */
@@ -328,8 +347,7 @@ count_states(struct loop *l)
 {
 	int64_t counted[SESSION_STATES] = {0};
 
-	for (const struct conn *c = l->conns; c != NULL; c = c->next)
-		counted[c->session.state]++;
+	wheel_each(&l->wheel, count_state, counted);
 	for (int i = 0; i < SESSION_STATES; i++) {
 		metrics_add(l->shared->metrics, (enum metric)(METRIC_TERMINALS_HELLO + i),
 		    counted[i] - l->counted[i]);
@@ -354,7 +372,7 @@ loop_run(void *arg)
 
 	pthread_setname_np(pthread_self(), "carrier");
 	while (!l->is_stopping) {
-		size_t n = poller_wait(&l->poller, events, l->conns != NULL ? WHEEL_TICK_MS : 1000);
+		size_t n = poller_wait(&l->poller, events, l->n_conns > 0 ? WHEEL_TICK_MS : 1000);
 
 		pulse_beat(l->pulse);
 		read_clocks(l);
@@ -393,8 +411,11 @@ loop_init(struct loop *l, int index, const struct loop_shared *shared)
 void
 loop_fini(struct loop *l)
 {
-	while (l->conns != NULL)
-		link_bury(l, l->conns, METRIC_CLOSED_GOING_AWAY);
+	struct wheel_timer all, *t;
+
+	wheel_empty(&l->wheel, &all);
+	while ((t = wheel_take(&all)) != NULL)
+		link_bury(l, conn_of_timer(t), METRIC_CLOSED_GOING_AWAY);
 	link_free_buried(l);
 	inbox_fini(&l->inbox);
 	idmap_fini(&l->tickets);

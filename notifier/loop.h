@@ -37,9 +37,9 @@ struct loop {
 	struct hub *hub;
 	struct wheel wheel;
 	struct idmap tickets; /* of those that wait for an answer, to their connections */
-	int64_t last_ticket;
-	struct conn *conns; /* all of them; first those that are unproven, the youngest first */
-	struct conn *oldest_unproven; /* NULL: there is none */
+	uint32_t last_ticket;
+	size_t n_conns; /* each has its timer in the wheel */
+	struct conn *oldest_unproven, *youngest_unproven;
 	int n_unproven;
 	struct conn *buried; /* gone, but perhaps still named by events of this round */
 	int64_t now_ms, now_s;

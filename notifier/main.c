@@ -1,6 +1,7 @@
 /* orderbell-notifier - hears of paid orders from PostgreSQL and rings at the merchants' terminals.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,8 +28,9 @@
 
 enum {
 	DRAIN_GRACE_MS = 6000,
-	STOP_MS = 10000,  /* to end the threads once that is over */
-	STATUS_MS = 5000, /* how often the manager is told how it goes */
+	STOP_MS = 10000,          /* to end the threads once that is over */
+	STATUS_MS = 5000,         /* how often the manager is told how it goes */
+	MAPPED_BYTES = 128 << 10, /* what is as large as this has memory of its own */
 };
 
 /* All parts, in the order in which they are made; unmade in reverse. */
@@ -497,6 +499,9 @@ run(void *options, const struct program_start *started_as)
 	sigset_t signals;
 	bool is_started;
 
+	/* Else malloc() takes what is large, and comes and goes with a crowd, from among the small
+	 * things that stay, once it has seen one go: and cannot give it back. */
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
 	block_signals(&signals);
 	is_started = start(&n);
 	if (is_started) {

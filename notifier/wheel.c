@@ -55,3 +55,42 @@ wheel_run(struct wheel *w, int64_t now_ms)
 		w->tick++;
 	}
 }
+
+void
+wheel_each(const struct wheel *w, void (*visit)(void *arg, struct wheel_timer *t), void *arg)
+{
+	for (size_t i = 0; i < WHEEL_SLOTS; i++) {
+		const struct wheel_timer *head = &w->slots[i];
+
+		for (struct wheel_timer *t = head->next; t != head; t = t->next)
+			visit(arg, t);
+	}
+}
+
+void
+wheel_empty(struct wheel *w, struct wheel_timer *all)
+{
+	all->prev = all->next = all;
+	for (size_t i = 0; i < WHEEL_SLOTS; i++) {
+		struct wheel_timer *head = &w->slots[i];
+
+		if (head->next == head)
+			continue;
+		head->next->prev = all->prev;
+		all->prev->next = head->next;
+		head->prev->next = all;
+		all->prev = head->prev;
+		head->prev = head->next = head;
+	}
+}
+
+struct wheel_timer *
+wheel_take(struct wheel_timer *all)
+{
+	struct wheel_timer *t = all->next;
+
+	if (t == all)
+		return NULL;
+	wheel_cancel(t);
+	return t;
+}

@@ -30,4 +30,12 @@ void wheel_cancel(struct wheel_timer *t); /* accepts one that is not set */
  * The timers may be set and cancelled between calls. */
 struct wheel_timer *wheel_run(struct wheel *w, int64_t now_ms);
 
+/* Calls visit() for each timer that is set; it may set or cancel none. */
+void wheel_each(const struct wheel *w, void (*visit)(void *arg, struct wheel_timer *t), void *arg);
+
+/* Takes all timers off the wheel, due or not, into the ring that begins at *all; then one after the
+ * other out of it (NULL: none is left).  Any of them may be set and cancelled between calls. */
+void wheel_empty(struct wheel *w, struct wheel_timer *all);
+struct wheel_timer *wheel_take(struct wheel_timer *all);
+
 #endif

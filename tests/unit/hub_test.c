@@ -42,7 +42,7 @@ join(struct hub *h, int64_t merchant)
 	struct member *m = calloc(1, sizeof *m);
 	bool is_new;
 
-	assert_true(hub_join(h, m, merchant, WIRE_V1, &is_new));
+	assert_true(hub_join(h, m, merchant, &is_new));
 	return m;
 }
 
@@ -230,7 +230,7 @@ a_room_outlives_its_last_member_for_a_while(void **state)
 
 	hub_leave(h, m, 1000);
 	assert_int_equal(hub_expire(h, 1000 + HUB_LINGER_MS - 1), 0);
-	assert_true(hub_join(h, m, 7, WIRE_V1, &is_new));
+	assert_true(hub_join(h, m, 7, &is_new));
 	assert_false(is_new);
 	hub_leave(h, m, 2000);
 	assert_int_equal(hub_expire(h, 2000 + HUB_LINGER_MS), 7);
