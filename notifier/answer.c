@@ -99,7 +99,7 @@ write_array(const struct poll_answer *a, struct outbox *out, bool *ok)
 }
 
 char *
-answer_open_header(const struct page *opening, int64_t upto)
+answer_open_header(const struct stand *stand, int64_t upto)
 {
 	char *text = NULL;
 	size_t len, i;
@@ -108,11 +108,11 @@ answer_open_header(const struct page *opening, int64_t upto)
 	if (out == NULL)
 		return NULL;
 	fputs("Orderbell-Open: ", out);
-	for (i = 0; i < opening->n_open && i < PAGE_OPEN_MAX && opening->open[i] <= upto; i++)
-		fprintf(out, "%s%" PRId64, i > 0 ? "," : "", opening->open[i]);
+	for (i = 0; i < stand->n_open && i < STAND_OPEN_MAX && stand->open[i] <= upto; i++)
+		fprintf(out, "%s%" PRId64, i > 0 ? "," : "", stand->open[i]);
 	fputs("\r\n", out);
-	if (i == PAGE_OPEN_MAX && i < opening->n_open && opening->open[i] <= upto)
-		fprintf(out, "Orderbell-Open-From: %" PRId64 "\r\n", opening->open[i]);
+	if (i == STAND_OPEN_MAX && i < stand->n_open && stand->open[i] <= upto)
+		fprintf(out, "Orderbell-Open-From: %" PRId64 "\r\n", stand->open[i]);
 	if (fclose(out) == 0)
 		return text;
 	free(text);

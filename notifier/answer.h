@@ -36,9 +36,9 @@ struct poll_answer {
 	const char *open; /* of answer_open_header(); NULL: not asked for */
 };
 
-/* The header that tells the un-acked seqs up to a cursor (a PAGE_OPENING has them); owned by the
- * caller, NULL when out of memory. */
-char *answer_open_header(const struct page *opening, int64_t upto);
+/* The header that tells the un-acked seqs up to a cursor; owned by the caller, NULL when out of
+ * memory. */
+char *answer_open_header(const struct stand *stand, int64_t upto);
 
 /* How many events of a run, from seq `from` on, one answer holds; items of no seq are not for it.
  */

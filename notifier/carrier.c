@@ -25,14 +25,35 @@ must_post(struct loop *l, const struct note *note)
 		abort();
 }
 
-void
-carrier_post_stream(struct carrier *c, int64_t merchant, const char *epoch, int64_t top)
+static void
+post_stand(struct carrier *c, enum note_kind kind, int64_t merchant, const struct stand *stand)
 {
-	struct note note = {.kind = NOTE_STREAM, .stream = {.merchant = merchant, .top = top}};
+	for (int i = 0; i < c->shared.options->n_loops; i++) {
+		struct stand_note *copy = stand_note_new(merchant, stand);
 
-	snprintf(note.stream.epoch, sizeof note.stream.epoch, "%s", epoch);
+		if (copy == NULL)
+			abort();
+		must_post(&c->loops[i], &(struct note){.kind = kind, .stand = copy});
+	}
+}
+
+void
+carrier_post_stream(struct carrier *c, int64_t merchant, const struct stand *stand)
+{
+	post_stand(c, NOTE_STREAM, merchant, stand);
+}
+
+void
+carrier_post_open(struct carrier *c, int64_t merchant, const struct stand *stand)
+{
+	post_stand(c, NOTE_OPEN, merchant, stand);
+}
+
+void
+carrier_post_doubt(struct carrier *c)
+{
 	for (int i = 0; i < c->shared.options->n_loops; i++)
-		must_post(&c->loops[i], &note);
+		must_post(&c->loops[i], &(struct note){.kind = NOTE_DOUBT});
 }
 
 static void

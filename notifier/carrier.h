@@ -18,6 +18,7 @@
 #include "notifier/page.h"
 #include "notifier/pulse.h"
 #include "notifier/session.h"
+#include "notifier/stand.h"
 
 struct carrier_options {
 	int n_loops;
@@ -82,7 +83,9 @@ bool carrier_adopt(struct carrier *c, const struct newcomer *newcomer);
 
 /* Any thread, though the order of what one thread posts is kept: see struct listener_sink.  Waits
  * where a loop is far behind. */
-void carrier_post_stream(struct carrier *c, int64_t merchant, const char *epoch, int64_t top);
+void carrier_post_stream(struct carrier *c, int64_t merchant, const struct stand *stand);
+void carrier_post_open(struct carrier *c, int64_t merchant, const struct stand *stand);
+void carrier_post_doubt(struct carrier *c);
 void carrier_post_item(struct carrier *c, struct item *it);
 void carrier_post_item_to_all(struct carrier *c, struct item *it);
 /* Any thread.  Takes the page. */

@@ -30,21 +30,32 @@ go_to_ring(struct conn *c)
 	member_seek(&c->member, c->next_seq);
 }
 
-/* A poll's cursor holds, and all that came since is in the ring: nobody need be asked. */
+/* Its cursor holds, and all that came since is in the ring. */
 static bool
 is_in_ring(const struct conn *c)
 {
 	const struct cursor *after = c->session.after;
 	const struct room *r = c->member.room;
 
-	return !c->session.wants_open && after != NULL &&
-	       strcmp(after->epoch, room_epoch(r)) == 0 && after->seq <= room_top(r) &&
-	       room_covers(r, after->seq + 1);
+	return after != NULL && strcmp(after->epoch, room_epoch(r)) == 0 &&
+	       after->seq <= room_top(r) && room_covers(r, after->seq + 1);
 }
 
-void
+/* What its room knows is all that a session of v1 or a stream need be told at first: whatever is
+ * heard later, it hears too.  (A cursor that the room does not know holds perhaps in the table: a
+ * notifier that was ahead of this one has given it.) */
+static bool
+is_known_by_room(const struct conn *c, const struct stand *stand)
+{
+	return c->session.kind != SESSION_POLL && stand->knows_open &&
+	       (c->session.after == NULL || is_in_ring(c));
+}
+
+bool
 feed_begin(struct loop *l, struct conn *c)
 {
+	const struct stand stand = room_stand(c->member.room);
+
 	c->session.state = SESSION_ENTER;
 	c->feed = FEED_NONE;
 	if (c->session.kind == SESSION_PLAIN) {
@@ -52,39 +63,42 @@ feed_begin(struct loop *l, struct conn *c)
 		c->is_caught_up = true;
 		c->next_seq = room_top(c->member.room) + 1;
 		go_to_ring(c);
-	} else if (c->session.kind == SESSION_POLL && is_in_ring(c)) {
+	} else if (c->session.kind == SESSION_POLL && !c->session.wants_open && is_in_ring(c)) {
 		c->session.state = SESSION_LIVE;
 		c->session.recovered = true;
 		c->next_seq = c->session.after->seq + 1;
 		go_to_ring(c);
+	} else if (is_known_by_room(c, &stand)) {
+		return feed_welcome(c, &stand);
 	} else {
 		ask(l, c, PAGE_OPENING);
 	}
+	return true;
 }
 
 bool
-feed_welcome(struct conn *c, const struct page *opening)
+feed_welcome(struct conn *c, const struct stand *stand)
 {
 	struct session_start start;
 
 	c->awaits_page = false;
 	if (c->session.kind == SESSION_POLL) {
-		session_find_start(&c->session, opening, &start);
+		session_find_start(&c->session, stand, &start);
 		c->session.state = SESSION_LIVE;
 		c->session.recovered = start.recovered;
 		free(c->open_header);
 		c->open_header =
-		    c->session.wants_open ? answer_open_header(opening, start.next - 1) : NULL;
+		    c->session.wants_open ? answer_open_header(stand, start.next - 1) : NULL;
 		if (c->session.wants_open && c->open_header == NULL)
 			return false;
-	} else if (!session_welcome(&c->session, opening, c->heartbeat_s, &c->outbox, &start)) {
+	} else if (!session_welcome(&c->session, stand, c->heartbeat_s, &c->outbox, &start)) {
 		return false;
 	}
-	c->welcome_top = opening->top;
+	c->welcome_top = stand->top;
 	c->next_seq = start.next;
 	c->feed = start.from_unacked ? FEED_UNACKED : FEED_TABLE;
-	if (start.from_unacked && opening->n_open == 0) {
-		c->next_seq = opening->top + 1;
+	if (start.from_unacked && stand->n_open == 0) {
+		c->next_seq = stand->top + 1;
 		c->feed = FEED_TABLE;
 	}
 	return true;

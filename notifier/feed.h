@@ -13,14 +13,14 @@
 #include "notifier/loop.h"
 #include "notifier/page.h"
 
-/* The stream of its room is known (or is another one now): it may begin. */
-void feed_begin(struct loop *l, struct conn *c);
+/* The stream of its room is known (or is another one now): it may begin.  False: out of memory. */
+bool feed_begin(struct loop *l, struct conn *c);
 
 /* Sends all that is at hand, and asks the ledger for what is not. */
 enum conn_status feed_send(struct loop *l, struct conn *c);
 
-/* It hears where it goes on (a PAGE_OPENING).  False: out of memory. */
-bool feed_welcome(struct conn *c, const struct page *opening);
+/* It hears how the stream stands, and so where it goes on.  False: out of memory. */
+bool feed_welcome(struct conn *c, const struct stand *stand);
 
 /* True when a page goes on where a terminal stands. */
 bool feed_fits(const struct conn *c, const struct page *p);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "notifier/idmap.h"
+#include "notifier/openset.h"
 
 /* Of the items of a ring: there is room for others before it. */
 static const uint64_t FIRST_NUMBER = UINT64_C(1) << 40;
@@ -15,6 +16,9 @@ struct room {
 	int64_t top;
 	char epoch[HUB_EPOCH_MAX + 1];
 	int64_t complete_from; /* each event from this seq to top is in the ring */
+	int64_t kept_from;     /* with `open`: what the listener told of it */
+	struct openset open;
+	bool knows_open;
 	bool is_known, is_dirty;
 	uint8_t asked;
 	struct item **ring; /* item number n is at ring[n % ring_room]; numbers start anywhere */
@@ -219,8 +223,22 @@ mark_all_acked(struct hub *h, struct room *r, const struct item *it)
 	size_t n;
 	const int64_t *seqs = item_acked(it, &n, &by);
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		mark_acked(h, r, seqs[i], by);
+		openset_remove(&r->open, seqs[i]);
+	}
+}
+
+/* What is un-acked is known as long as all is heard. */
+static void
+note_open(struct room *r, const struct item *it)
+{
+	if (!r->knows_open)
+		return;
+	if (item_is_acked(it))
+		openset_remove(&r->open, item_seq(it));
+	else
+		openset_add(&r->open, item_seq(it));
 }
 
 struct room *
@@ -234,6 +252,7 @@ hub_publish(struct hub *h, struct item *it)
 		if (item_seq(it) <= r->top)
 			return NULL; /* never a repeat */
 		r->top = item_seq(it);
+		note_open(r, it);
 	}
 	mark_all_acked(h, r, it);
 	push(h, r, it);
@@ -321,6 +340,7 @@ free_room(struct hub *h, struct room *r)
 {
 	assert(r->members == NULL && !r->is_dirty);
 	clear_ring(h, r);
+	openset_fini(&r->open);
 	idmap_remove(&h->rooms, r->merchant);
 	free(r);
 }
@@ -415,15 +435,49 @@ hub_room(const struct hub *h, int64_t merchant)
 }
 
 void
-hub_set_stream(struct hub *h, struct room *r, const char *epoch, int64_t top)
+hub_set_stream(struct hub *h, struct room *r, const struct stand *stand)
 {
 	/* Also what came before it was known, for another loop's sake: `complete_from` is beyond.
 	 */
 	clear_ring(h, r);
-	snprintf(r->epoch, sizeof r->epoch, "%s", epoch);
-	r->top = top;
-	r->complete_from = top + 1;
+	snprintf(r->epoch, sizeof r->epoch, "%s", stand->epoch);
+	r->top = stand->top;
+	r->complete_from = stand->top + 1;
 	r->is_known = true;
+	room_set_open(r, stand);
+}
+
+void
+room_set_open(struct room *r, const struct stand *stand)
+{
+	r->kept_from = stand->kept_from;
+	r->knows_open = stand->knows_open;
+	openset_set(&r->open, stand->open, r->knows_open ? stand->n_open : 0, true);
+}
+
+void
+hub_doubt_open(struct hub *h)
+{
+	size_t at = 0;
+	struct room *r;
+
+	while ((r = idmap_next(&h->rooms, &at)) != NULL) {
+		r->knows_open = false;
+		openset_fini(&r->open);
+	}
+}
+
+struct stand
+room_stand(const struct room *r)
+{
+	return (struct stand){
+	    .epoch = r->epoch,
+	    .top = r->top,
+	    .kept_from = r->kept_from,
+	    .knows_open = r->knows_open && !r->open.is_cut,
+	    .n_open = r->open.n,
+	    .open = r->open.seqs,
+	};
 }
 
 bool

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "notifier/item.h"
+#include "notifier/stand.h"
 
 enum {
 	HUB_EPOCH_MAX = 31,         /* bytes of an epoch's text */
@@ -50,7 +51,16 @@ struct room *hub_room(const struct hub *h, int64_t merchant);
 
 /* The listener has told where the merchant's stream stands: from now on its items come.  What the
  * ring holds of earlier numbers is dropped. */
-void hub_set_stream(struct hub *h, struct room *r, const char *epoch, int64_t top);
+void hub_set_stream(struct hub *h, struct room *r, const struct stand *stand);
+
+/* It has told (as of the last item) which events nobody has acked: from now on the room knows that
+ * itself, by the items that come, until it is said that any room's knowledge is in doubt. */
+void room_set_open(struct room *r, const struct stand *stand);
+void hub_doubt_open(struct hub *h);
+
+/* How its stream stands, as of the last item.  Borrows the room until it changes. */
+struct stand room_stand(const struct room *r);
+
 bool room_is_known(const struct room *r);
 int64_t room_merchant(const struct room *r);
 const char *room_epoch(const struct room *r); /* "" while not known */

@@ -1,6 +1,8 @@
 #include "notifier/inbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { INBOX_MAX = 65536 }; /* notes */
 
@@ -12,6 +14,24 @@ inbox_init(struct inbox *in, struct poller *poller)
 	pthread_cond_init(&in->has_room, NULL);
 }
 
+struct stand_note *
+stand_note_new(int64_t merchant, const struct stand *stand)
+{
+	size_t open_size = stand->n_open * sizeof *stand->open;
+	struct stand_note *note = malloc(sizeof *note + open_size);
+
+	if (note == NULL)
+		return NULL;
+	note->merchant = merchant;
+	note->stand = *stand;
+	note->stand.epoch = note->epoch;
+	note->stand.open = note->open;
+	snprintf(note->epoch, sizeof note->epoch, "%s", stand->epoch);
+	if (open_size > 0)
+		memcpy(note->open, stand->open, open_size);
+	return note;
+}
+
 static void
 drop_note(const struct note *note)
 {
@@ -19,6 +39,8 @@ drop_note(const struct note *note)
 	case NOTE_ADOPT: conn_free(note->conn); break;
 	case NOTE_ITEM:
 	case NOTE_ITEM_TO_ALL: item_release(note->item); break;
+	case NOTE_STREAM:
+	case NOTE_OPEN: free(note->stand); break;
 	case NOTE_PAGE: page_free(note->page); break;
 	case NOTE_RECORD: free(note->record); break;
 	case NOTE_TERMINALS: free(note->terminals); break;
@@ -26,7 +48,7 @@ drop_note(const struct note *note)
 		access_release(note->configure->access);
 		free(note->configure);
 		break;
-	case NOTE_STREAM:
+	case NOTE_DOUBT:
 	case NOTE_KEPT:
 	case NOTE_RETELL:
 	case NOTE_DRAIN:

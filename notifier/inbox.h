@@ -19,6 +19,8 @@
 enum note_kind {
 	NOTE_ADOPT,
 	NOTE_STREAM,
+	NOTE_OPEN,
+	NOTE_DOUBT,
 	NOTE_ITEM,
 	NOTE_ITEM_TO_ALL,
 	NOTE_PAGE,
@@ -37,6 +39,17 @@ struct record_note {
 	char name[SID_MAX + 1], hash_hex[2 * CLAIM_HASH_BYTES + 1];
 };
 
+/* A struct stand that owns what it says. */
+struct stand_note {
+	int64_t merchant;
+	struct stand stand;
+	char epoch[HUB_EPOCH_MAX + 1];
+	int64_t open[];
+};
+
+/* Copies; NULL: out of memory.  free() it. */
+struct stand_note *stand_note_new(int64_t merchant, const struct stand *stand);
+
 /* The terminals of a merchant whose tokens hold. */
 struct terminals_note {
 	int64_t merchant;
@@ -53,13 +66,10 @@ struct configure_note {
 struct note {
 	enum note_kind kind;
 	union {
-		struct conn *conn; /* ADOPT: owned */
-		struct page *page; /* PAGE: owned */
-		struct item *item; /* ITEM, ITEM_TO_ALL: a reference */
-		struct {
-			int64_t merchant, top;
-			char epoch[HUB_EPOCH_MAX + 1];
-		} stream;                         /* STREAM */
+		struct conn *conn;                /* ADOPT: owned */
+		struct page *page;                /* PAGE: owned */
+		struct item *item;                /* ITEM, ITEM_TO_ALL: a reference */
+		struct stand_note *stand;         /* STREAM, OPEN: owned */
 		int64_t ticket;                   /* KEPT */
 		struct record_note *record;       /* RECORD: owned */
 		struct terminals_note *terminals; /* TERMINALS: owned */

@@ -380,6 +380,12 @@ item_json(const struct item *it, size_t *len)
 }
 
 bool
+item_is_acked(const struct item *it)
+{
+	return it->is_acked;
+}
+
+bool
 item_is_first_sent(struct item *it)
 {
 	/* Mostly it was: looking is cheaper than exchanging. */

@@ -58,6 +58,8 @@ const uint8_t *item_wire(const struct item *it, enum wire wire, size_t *len);
 /* The JSON text of an event, as in a v1 frame. */
 const char *item_json(const struct item *it, size_t *len);
 
+bool item_is_acked(const struct item *it); /* the event itself says by whom */
+
 /* True for the first who asks, when it is an event that nobody has acked: it is being sent for the
  * first time, as far as this item knows. */
 bool item_is_first_sent(struct item *it);

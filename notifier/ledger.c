@@ -222,7 +222,7 @@ new_page(const struct question *q)
 static void
 take_open(struct page *p, const char *seqs)
 {
-	while (*seqs != '\0' && p->n_open <= PAGE_OPEN_MAX) {
+	while (*seqs != '\0' && p->n_open <= STAND_OPEN_MAX) {
 		char *end;
 
 		p->open[p->n_open++] = strtoll(seqs, &end, 10);
@@ -499,11 +499,14 @@ write_last_acks(struct ledger *l)
 	}
 }
 
-/* So that a connection that is dead without a word is not found out by those who come back. */
+/* So that who comes back need not wait until there is a connection, nor finds out that it is dead
+ * without a word. */
 static void
 try_connection(struct ledger *l)
 {
-	if (pgconn_raw(l->db) != NULL && clock_ms() >= pgconn_heard_ms(l->db) + LIVENESS_MS)
+	if (pgconn_raw(l->db) == NULL)
+		(void)pgconn_ready(l->db, CONNECT_MS);
+	else if (clock_ms() >= pgconn_heard_ms(l->db) + LIVENESS_MS)
 		PQclear(ask(l, "alive", 0, NULL));
 }
 
@@ -537,10 +540,10 @@ run(void *arg)
 		bool is_written, is_answered;
 
 		pulse_beat(l->pulse);
+		try_connection(l);
 		wait_for_work(l, IDLE_MS, false);
 		is_written = write_acks(l);
 		is_answered = answer_some(l); /* whatever keeps the acks from being written */
-		try_connection(l);
 		if (is_written && is_answered)
 			continue;
 		wait_for_work(l, pgconn_retry_ms(l->db) + RETRY_MS, true);

@@ -299,9 +299,10 @@ link_enter(struct loop *l, struct conn *c)
 		l->shared->needs->watch(l->shared->needs->arg, merchant);
 	books_present(l, c);
 	link_set_timer(l, c);
-	if (room_is_known(c->member.room))
-		feed_begin(l, c);
-	link_flush(l, c);
+	if (room_is_known(c->member.room) && !feed_begin(l, c))
+		link_refuse(l, c, CLOSE_TRY_LATER);
+	else
+		link_flush(l, c);
 }
 
 static int64_t

@@ -110,9 +110,10 @@ static void
 start_watch(struct listener *l, int64_t merchant)
 {
 	const struct watch *w = watches_start(&l->watches, merchant);
+	const struct stand stand = watch_stand(w);
 
 	if (w->is_known)
-		l->sink->stream(l->sink->arg, merchant, w->epoch, w->last);
+		l->sink->stream(l->sink->arg, merchant, &stand);
 }
 
 static void
@@ -134,6 +135,15 @@ take_wishes(struct listener *l)
 	metrics_set(l->metrics, METRIC_WATCHED, (int64_t)watches_count(&l->watches));
 }
 
+/* What is un-acked is read anew. */
+static void
+doubt(struct listener *l)
+{
+	watches_doubt_all(&l->watches);
+	if (l->sink->doubt != NULL)
+		l->sink->doubt(l->sink->arg);
+}
+
 static void
 lost(struct listener *l)
 {
@@ -145,6 +155,7 @@ lost(struct listener *l)
 	log_warn("database lost, will reconnect: watched=%zu reason=\"%s\"",
 	    watches_count(&l->watches), pgconn_error(l->reader.db));
 	pgconn_drop(l->reader.db);
+	doubt(l);
 }
 
 /* Connects when it is time to.  False while there is no connection. */
@@ -167,7 +178,7 @@ connect_again(struct listener *l)
 	l->tell_at_ms = 0;
 	/* What was rung and said while nobody listened. */
 	l->watches.must_compare = true;
-	watches_mark_all_due(&l->watches);
+	doubt(l);
 	probe_reset(&l->probe, clock_ms());
 	metrics_add(l->metrics, METRIC_LISTENER_RECONNECTS, 1);
 	log_info("listening: channel=order_events");
@@ -199,7 +210,8 @@ take_verdict(struct listener *l)
 		l->sink->mode(l->sink->arg, is_deaf);
 	metrics_set(l->metrics, METRIC_LISTENER_POLL_ONLY, is_deaf);
 	l->reader.reread_ms = is_deaf ? REREAD_POLL_ONLY_MS : REREAD_MS;
-	watches_mark_all_due(&l->watches);
+	l->reader.is_deaf = is_deaf;
+	doubt(l);
 	if (is_deaf)
 		log_warn("notifications do not arrive, probably there is a pooler in transaction"
 			 " mode: polling every second; let `database` name the server itself, or a"

@@ -17,14 +17,21 @@
 #include "notifier/item.h"
 #include "notifier/metrics.h"
 #include "notifier/pulse.h"
+#include "notifier/stand.h"
 
 /* Called in the listener's thread; must not block on a terminal.  Strings and items are borrowed.
  */
 struct listener_sink {
 	void *arg;
-	/* Where the stream of a merchant stands: after listener_watch(), and whenever its numbers
+	/* How the stream of a merchant stands: after listener_watch(), and whenever its numbers
 	 * start anew (another epoch).  Items of the merchant with seq > top follow. */
-	void (*stream)(void *arg, int64_t merchant, const char *epoch, int64_t top);
+	void (*stream)(void *arg, int64_t merchant, const struct stand *stand);
+	/* What is un-acked there was read anew, and is not what has been told so far.  NULL: nobody
+	 * asks. */
+	void (*open)(void *arg, int64_t merchant, const struct stand *stand);
+	/* Something may not have been heard: of no merchant it is sure any more what is un-acked,
+	 * until an open() or a stream() says so.  NULL: nobody asks. */
+	void (*doubt)(void *arg);
 	void (*item)(void *arg, struct item *it);
 	void (*item_to_all)(void *arg, struct item *it);
 	/* The ids of the merchant's terminals whose tokens hold: after a revocation, and whenever

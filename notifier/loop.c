@@ -72,28 +72,29 @@ begin_again(struct loop *l, struct conn *c)
 	if (c->is_closing)
 		return;
 	/* Its cursor is of another epoch now: it comes back and starts anew. */
-	if (is_live && (c->session.kind == SESSION_V1 || c->session.kind == SESSION_SSE)) {
+	if (is_live && (c->session.kind == SESSION_V1 || c->session.kind == SESSION_SSE))
 		link_refuse(l, c, CLOSE_GOING_AWAY);
-		return;
-	}
-	feed_begin(l, c);
-	link_flush(l, c);
+	else if (!feed_begin(l, c))
+		link_refuse(l, c, CLOSE_TRY_LATER);
+	else
+		link_flush(l, c);
 }
 
 static void
-take_stream(struct loop *l, const struct note *note)
+take_stream(struct loop *l, const struct stand_note *note)
 {
-	struct room *r = hub_room(l->hub, note->stream.merchant);
-	bool was_known, is_other;
+	const struct stand *stand = &note->stand;
+	struct room *r = hub_room(l->hub, note->merchant);
 
 	if (r == NULL)
 		return;
-	was_known = room_is_known(r);
-	is_other = was_known && strcmp(room_epoch(r), note->stream.epoch) != 0;
-	if (was_known && !is_other && note->stream.top >= room_top(r))
-		return; /* another loop asked */
+	if (room_is_known(r) && strcmp(room_epoch(r), stand->epoch) == 0 &&
+	    stand->top >= room_top(r)) {
+		room_set_open(r, stand); /* another loop asked */
+		return;
+	}
 	flush_rooms(l); /* what came before belongs to the old numbers */
-	hub_set_stream(l->hub, r, note->stream.epoch, note->stream.top);
+	hub_set_stream(l->hub, r, stand);
 	*room_asked(r) = 0; /* answers under way are of the old numbers */
 	for (struct member *m = room_members(r), *next; m != NULL; m = next) {
 		next = m->next; /* it may leave */
@@ -101,12 +102,24 @@ take_stream(struct loop *l, const struct note *note)
 	}
 }
 
+/* What is un-acked there was read anew. */
+static void
+take_open(struct loop *l, const struct stand_note *note)
+{
+	struct room *r = hub_room(l->hub, note->merchant);
+
+	if (r != NULL && room_is_known(r) && strcmp(room_epoch(r), note->stand.epoch) == 0)
+		room_set_open(r, &note->stand);
+}
+
 static void
 take_opening(struct loop *l, struct conn *c, const struct page *opening)
 {
+	const struct stand stand = page_stand(opening);
+
 	if (c->session.state != SESSION_ENTER || c->session.kind == SESSION_PLAIN)
 		return;
-	if (feed_welcome(c, opening))
+	if (feed_welcome(c, &stand))
 		link_flush(l, c);
 	else
 		link_refuse(l, c, CLOSE_TRY_LATER);
@@ -266,7 +279,15 @@ take_note(struct loop *l, const struct note *note)
 {
 	switch (note->kind) {
 	case NOTE_ADOPT: adopt(l, note->conn); break;
-	case NOTE_STREAM: take_stream(l, note); break;
+	case NOTE_STREAM:
+		take_stream(l, note->stand);
+		free(note->stand);
+		break;
+	case NOTE_OPEN:
+		take_open(l, note->stand);
+		free(note->stand);
+		break;
+	case NOTE_DOUBT: hub_doubt_open(l->hub); break;
 	case NOTE_ITEM:
 	case NOTE_ITEM_TO_ALL: publish(l, note); break;
 	case NOTE_PAGE:

@@ -66,9 +66,21 @@ struct notifier {
 /* --- the parts know each other only through these --- */
 
 static void
-sink_stream(void *arg, int64_t merchant, const char *epoch, int64_t top)
+sink_stream(void *arg, int64_t merchant, const struct stand *stand)
 {
-	carrier_post_stream(((struct notifier *)arg)->carrier, merchant, epoch, top);
+	carrier_post_stream(((struct notifier *)arg)->carrier, merchant, stand);
+}
+
+static void
+sink_open(void *arg, int64_t merchant, const struct stand *stand)
+{
+	carrier_post_open(((struct notifier *)arg)->carrier, merchant, stand);
+}
+
+static void
+sink_doubt(void *arg)
+{
+	carrier_post_doubt(((struct notifier *)arg)->carrier);
 }
 
 static void
@@ -256,6 +268,8 @@ set_parts(struct notifier *n)
 	n->sink = (struct listener_sink){
 	    .arg = n,
 	    .stream = sink_stream,
+	    .open = sink_open,
+	    .doubt = sink_doubt,
 	    .item = sink_item,
 	    .item_to_all = sink_item_to_all,
 	    .terminals = sink_terminals,

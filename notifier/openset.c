@@ -116,21 +116,28 @@ openset_gone(const struct openset *s, const struct opening *now, int64_t *gone)
 	return n;
 }
 
-void
-openset_set(struct openset *s, const struct opening *now)
+bool
+openset_is(const struct openset *s, const struct opening *now)
 {
-	if (now->n == 0) {
+	return s->n == now->n && s->is_cut == !now->is_all &&
+	       (s->n == 0 || memcmp(s->seqs, now->seqs, s->n * sizeof *s->seqs) == 0);
+}
+
+void
+openset_set(struct openset *s, const int64_t *seqs, size_t n, bool is_all)
+{
+	if (n == 0) {
 		openset_fini(s);
-	} else if (now->n > s->room || now->n * 4 < s->room) {
+	} else if (n > s->room || n * 4 < s->room) {
 		/* Also made smaller, after a rush.  What was there is of no use if that fails. */
 		openset_fini(s);
-		if (!grow(s, now->n)) {
+		if (!grow(s, n)) {
 			s->is_cut = true;
 			return;
 		}
 	}
-	s->n = (uint32_t)now->n;
-	if (now->n > 0)
-		memcpy(s->seqs, now->seqs, now->n * sizeof *s->seqs);
-	s->is_cut = !now->is_all;
+	s->n = (uint32_t)n;
+	if (n > 0)
+		memcpy(s->seqs, seqs, n * sizeof *s->seqs);
+	s->is_cut = !is_all;
 }

@@ -11,7 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPENSET_MAX = 1000 };
+#include "notifier/stand.h"
+
+enum { OPENSET_MAX = STAND_OPEN_MAX };
 
 struct openset {
 	int64_t *seqs; /* ascending */
@@ -44,7 +46,10 @@ void opening_read(struct opening *o, const char *text);
 /* Of what is known, that which is open no more: `gone` takes OPENSET_MAX.  Gives how many. */
 size_t openset_gone(const struct openset *s, const struct opening *now, int64_t *gone);
 
-/* From now on that is what is known. */
-void openset_set(struct openset *s, const struct opening *now);
+/* True when that is just what is known. */
+bool openset_is(const struct openset *s, const struct opening *now);
+
+/* From now on these are known: ascending, at most OPENSET_MAX. */
+void openset_set(struct openset *s, const int64_t *seqs, size_t n, bool is_all);
 
 #endif

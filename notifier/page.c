@@ -24,3 +24,16 @@ page_free(struct page *p)
 		item_release(p->items[i]);
 	free(p);
 }
+
+struct stand
+page_stand(const struct page *opening)
+{
+	return (struct stand){
+	    .epoch = opening->epoch,
+	    .top = opening->top,
+	    .kept_from = opening->kept_from,
+	    .knows_open = true,
+	    .n_open = opening->n_open,
+	    .open = opening->open,
+	};
+}

@@ -9,6 +9,7 @@
 
 #include "notifier/hub.h"
 #include "notifier/item.h"
+#include "notifier/stand.h"
 
 enum page_kind {
 	PAGE_OPENING, /* how the stream stands, and which seqs are un-acked; no items */
@@ -17,7 +18,7 @@ enum page_kind {
 	PAGE_KINDS
 };
 
-enum { PAGE_ITEMS = 256, PAGE_OPEN_MAX = 1000 };
+enum { PAGE_ITEMS = 256 };
 
 struct page {
 	enum page_kind kind;
@@ -28,8 +29,7 @@ struct page {
 	bool is_last;                   /* there was nothing behind the last item */
 	struct item *items[PAGE_ITEMS]; /* references */
 	size_t n_items;
-	int64_t open[PAGE_OPEN_MAX +
-		     1]; /* OPENING: un-acked seqs; one more than fits says "and more" */
+	int64_t open[STAND_OPEN_MAX + 1]; /* OPENING: un-acked seqs */
 	size_t n_open;
 };
 
@@ -48,5 +48,8 @@ struct terminal_record {
 
 struct page *page_new(enum page_kind kind, int64_t merchant, int64_t after); /* NULL: no memory */
 void page_free(struct page *p);                                              /* accepts NULL */
+
+/* What an opening says; borrows it. */
+struct stand page_stand(const struct page *opening);
 
 #endif

@@ -42,7 +42,7 @@ static const struct pgconn_statement statements[] = {
 	" array_to_string(array(select o.seq from orderbell.order_event o"
 	"  where o.merchant_id = s.merchant_id and o.acked_at is null and o.seq is not null"
 	"  order by o.seq limit $2::bigint), ' '),"
-	" k.ids from orderbell.stream s"
+	" k.ids, s.kept_from from orderbell.stream s"
 	" cross join (select orderbell.timeline() as timeline offset 0) t"
 	" left join (select k.merchant_id, coalesce(string_agg(k.id::text, ' ')"
 	"   filter (where k.revoked_at is null), '') as ids"
@@ -62,7 +62,14 @@ static const struct pgconn_statement statements[] = {
     {"alive", "select 1"}, {NULL, NULL}};
 
 /* Of "streams", and of "openings" all. */
-enum { COLUMN_MERCHANT, COLUMN_EPOCH, COLUMN_TOP, COLUMN_OPEN, COLUMN_TERMINALS };
+enum {
+	COLUMN_MERCHANT,
+	COLUMN_EPOCH,
+	COLUMN_TOP,
+	COLUMN_OPEN,
+	COLUMN_TERMINALS,
+	COLUMN_KEPT_FROM,
+};
 
 /* Runs a statement that gives rows.  NULL when it did not: then the connection is given up. */
 static PGresult *
@@ -107,13 +114,16 @@ start_anew(struct reader *r, struct watch *w, const char *epoch, int64_t top)
 static void
 become_known(struct reader *r, struct watch *w, const char *epoch, int64_t top)
 {
+	struct stand stand;
+
 	snprintf(w->epoch, sizeof w->epoch, "%s", epoch);
 	if (top < w->last)
 		w->last = top;
 	w->is_known = true;
 	w->was_asked = false;
 	w->has_no_stream = false;
-	r->sink->stream(r->sink->arg, w->merchant, w->epoch, w->last);
+	stand = watch_stand(w);
+	r->sink->stream(r->sink->arg, w->merchant, &stand);
 }
 
 /* Takes in where a stream stands. */
@@ -295,21 +305,47 @@ tell_terminals(struct reader *r, struct watch *w, const PGresult *res, int row)
 	w->has_terminals = has_terminals;
 }
 
+/* Takes in what is open.  False: all that was known, and told. */
+static bool
+take_open(struct reader *r, struct watch *w, const PGresult *res, int row)
+{
+	int64_t kept_from = row_int(res, row, COLUMN_KEPT_FROM);
+	bool was_known = w->is_open_sure && w->kept_from == kept_from;
+
+	opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
+	was_known = was_known && openset_is(&w->open, &r->now);
+	openset_set(&w->open, r->now.seqs, r->now.n, r->now.is_all);
+	w->kept_from = kept_from;
+	w->is_open_sure = !r->is_deaf;
+	return !was_known;
+}
+
+static void
+tell_open(struct reader *r, const struct watch *w)
+{
+	const struct stand stand = watch_stand(w);
+
+	if (r->sink->open != NULL)
+		r->sink->open(r->sink->arg, w->merchant, &stand);
+}
+
 static void
 take_opening(struct reader *r, const PGresult *res, int row)
 {
 	struct watch *w = watches_get(r->watches, row_int(res, row, COLUMN_MERCHANT));
 	const char *epoch = PQgetvalue(res, row, COLUMN_EPOCH);
 	int64_t top = row_int(res, row, COLUMN_TOP);
+	bool is_news;
 
 	if (w == NULL)
 		return;
 	if (is_other(w, epoch, top))
 		start_anew(r, w, epoch, top);
-	opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
-	openset_set(&w->open, &r->now);
+	is_news = take_open(r, w, res, row);
 	if (!w->is_known)
 		become_known(r, w, epoch, top);
+	else if (is_news)
+		tell_open(r, w);
 	tell_terminals(r, w, res, row);
 	if (top > w->last)
 		watches_mark_dirty(r->watches, w);
@@ -339,6 +375,7 @@ read_openings(struct reader *r, struct pgarray *merchants)
 static void
 answer_the_unknown(struct reader *r)
 {
+	const struct stand none = {.epoch = "none", .kept_from = 1, .knows_open = !r->is_deaf};
 	size_t at = 0;
 	struct watch *w;
 
@@ -349,7 +386,9 @@ answer_the_unknown(struct reader *r)
 			w->has_no_stream = true;
 			w->last = 0;
 			openset_fini(&w->open);
-			r->sink->stream(r->sink->arg, w->merchant, "none", 0);
+			w->kept_from = 1;
+			w->is_open_sure = none.knows_open;
+			r->sink->stream(r->sink->arg, w->merchant, &none);
 		}
 	}
 }

@@ -28,6 +28,7 @@ struct reader {
 	struct metrics *metrics;
 	struct pgconn *db;
 	int64_t reread_ms; /* how often what is open is read */
+	bool is_deaf;      /* nothing is heard of acks meanwhile */
 	struct reader_acks acks;
 	struct opening now; /* of one merchant, while it is looked at */
 	int64_t *ids;       /* the same: terminals */

@@ -367,13 +367,13 @@ say(const struct session *s, struct outbox *out, const char *name, const char *i
 }
 
 void
-session_find_start(const struct session *s, const struct page *opening, struct session_start *start)
+session_find_start(const struct session *s, const struct stand *stand, struct session_start *start)
 {
 	const struct cursor *after = s->after;
-	bool is_of_stream = after != NULL && strcmp(after->epoch, opening->epoch) == 0 &&
-	                    after->seq <= opening->top;
+	bool is_of_stream =
+	    after != NULL && strcmp(after->epoch, stand->epoch) == 0 && after->seq <= stand->top;
 
-	start->recovered = is_of_stream && after->seq + 1 >= opening->kept_from;
+	start->recovered = is_of_stream && after->seq + 1 >= stand->kept_from;
 	start->from_unacked = !start->recovered;
 	/* A stream's and a poll's cursor moves with each event, also while the un-acked ones are
 	 * told: who was interrupted among them goes on behind it, or would never get through. */
@@ -384,35 +384,35 @@ session_find_start(const struct session *s, const struct page *opening, struct s
 /* Un-acked seqs up to the cursor: the terminal has seen these events, and goes on ringing for them
  * alone.  What does not fit is told by open_from: from there on all count as open. */
 static void
-add_open(json_object *welcome, const struct page *opening, int64_t upto)
+add_open(json_object *welcome, const struct stand *stand, int64_t upto)
 {
 	json_object *open = json_object_new_array();
 
-	for (size_t i = 0; i < opening->n_open && opening->open[i] <= upto; i++) {
-		if (i == PAGE_OPEN_MAX) {
+	for (size_t i = 0; i < stand->n_open && stand->open[i] <= upto; i++) {
+		if (i == STAND_OPEN_MAX) {
 			json_object_object_add(
-			    welcome, "open_from", json_object_new_int64(opening->open[i]));
+			    welcome, "open_from", json_object_new_int64(stand->open[i]));
 			break;
 		}
-		json_object_array_add(open, json_object_new_int64(opening->open[i]));
+		json_object_array_add(open, json_object_new_int64(stand->open[i]));
 	}
 	json_object_object_add(welcome, "open", open);
 }
 
 bool
-session_welcome(struct session *s, const struct page *opening, int heartbeat_s, struct outbox *out,
+session_welcome(struct session *s, const struct stand *stand, int heartbeat_s, struct outbox *out,
     struct session_start *start)
 {
 	json_object *welcome = json_object_new_object();
 
-	session_find_start(s, opening, start);
+	session_find_start(s, stand, start);
 	s->state = SESSION_LIVE;
 	json_object_object_add(welcome, "welcome", json_object_new_int(1));
 	json_object_object_add(welcome, "merchant", json_object_new_int64(s->grant.merchant));
-	json_object_object_add(welcome, "epoch", json_object_new_string(opening->epoch));
-	json_object_object_add(welcome, "top", json_object_new_int64(opening->top));
+	json_object_object_add(welcome, "epoch", json_object_new_string(stand->epoch));
+	json_object_object_add(welcome, "top", json_object_new_int64(stand->top));
 	json_object_object_add(welcome, "recovered", json_object_new_boolean(start->recovered));
-	add_open(welcome, opening, start->next - 1);
+	add_open(welcome, stand, start->next - 1);
 	json_object_object_add(welcome, "heartbeat", json_object_new_int(heartbeat_s));
 	forget_after(s);
 	return say(s, out, "welcome", NULL, welcome);

@@ -13,6 +13,7 @@
 #include "notifier/item.h"
 #include "notifier/outbox.h"
 #include "notifier/page.h"
+#include "notifier/stand.h"
 
 enum session_kind {
 	SESSION_PLAIN, /* WebSocket; hears live events of types 1 and 2; what it says is ignored */
@@ -103,11 +104,11 @@ enum session_verdict session_prove(
 
 /* A cursor holds when its numbers are the stream's, and nothing behind it was pruned. */
 void session_find_start(
-    const struct session *s, const struct page *opening, struct session_start *start);
+    const struct session *s, const struct stand *stand, struct session_start *start);
 
-/* A v1 or SSE session is told where its merchant's stream stands (a PAGE_OPENING), and is live.
- * False: out of memory. */
-bool session_welcome(struct session *s, const struct page *opening, int heartbeat_s,
+/* A v1 or SSE session is told how its merchant's stream stands, and is live.  False: out of memory.
+ */
+bool session_welcome(struct session *s, const struct stand *stand, int heartbeat_s,
     struct outbox *out, struct session_start *start);
 
 /* What was missed has been told up to `top`. */

@@ -95,13 +95,28 @@ watches_mark_due(struct watches *ws, struct watch *w)
 }
 
 void
-watches_mark_all_due(struct watches *ws)
+watches_doubt_all(struct watches *ws)
 {
 	size_t at = 0;
 	struct watch *w;
 
-	while ((w = watches_next(ws, &at)) != NULL)
+	while ((w = watches_next(ws, &at)) != NULL) {
+		w->is_open_sure = false;
 		watches_mark_due(ws, w);
+	}
+}
+
+struct stand
+watch_stand(const struct watch *w)
+{
+	return (struct stand){
+	    .epoch = w->epoch,
+	    .top = w->last,
+	    .kept_from = w->kept_from,
+	    .knows_open = w->is_open_sure && !w->open.is_cut,
+	    .n_open = w->open.n,
+	    .open = w->open.seqs,
+	};
 }
 
 void

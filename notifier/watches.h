@@ -18,11 +18,13 @@ struct watch {
 	char epoch[HUB_EPOCH_MAX + 1];
 	unsigned n_watchers;
 	bool is_known;        /* its stream was read, and what is open there */
+	bool is_open_sure;    /* and nothing that was said of it since has been missed */
 	bool is_dirty;        /* may have events beyond `last`: is in the list of those */
 	bool was_asked;       /* somebody waits to hear where the stream stands */
 	bool has_no_stream;   /* there was no row for it when it was read last */
 	bool has_terminals;   /* has, or had when that was read last, terminals with tokens of their
 	                         own */
+	int64_t kept_from;    /* of the stream, when that was read last */
 	int64_t reread_at_ms; /* when to read next what is open, and whose tokens hold */
 	struct openset open;
 };
@@ -52,7 +54,11 @@ struct watch *watches_next(const struct watches *ws, size_t *at);
 
 /* What is open there is to be read now. */
 void watches_mark_due(struct watches *ws, struct watch *w);
-void watches_mark_all_due(struct watches *ws);
+/* The same of all; until then nobody is sure of it. */
+void watches_doubt_all(struct watches *ws);
+
+/* How its stream stands, as far as it was passed on. */
+struct stand watch_stand(const struct watch *w);
 
 /* A known watch may have events beyond its last one. */
 void watches_mark_dirty(struct watches *ws, struct watch *w);

@@ -76,16 +76,16 @@ member(const json_object *object, const char *key)
 
 /* The welcome says how the stream stands, and where the session goes on fits the cursor. */
 static void
-check_welcome(
-    struct play *p, const struct page *page, const struct cursor *after, struct session_start start)
+check_welcome(struct play *p, const struct stand *stand, const struct cursor *after,
+    struct session_start start)
 {
 	json_object *welcome = next_said(p, "welcome"), *open;
-	bool holds = after != NULL && strcmp(after->epoch, page->epoch) == 0 &&
-	             after->seq <= page->top && after->seq + 1 >= page->kept_from;
+	bool holds = after != NULL && strcmp(after->epoch, stand->epoch) == 0 &&
+	             after->seq <= stand->top && after->seq + 1 >= stand->kept_from;
 
 	assert(welcome != NULL && outbox_len(&p->out) == 0);
 	assert(member(welcome, "welcome") == 1 && member(welcome, "merchant") == p->merchant);
-	assert(member(welcome, "top") == page->top && member(welcome, "heartbeat") == HEARTBEAT_S);
+	assert(member(welcome, "top") == stand->top && member(welcome, "heartbeat") == HEARTBEAT_S);
 	assert(json_object_get_boolean(json_object_object_get(welcome, "recovered")) == holds);
 	open = json_object_object_get(welcome, "open");
 	assert(json_object_is_type(open, json_type_array));
@@ -99,29 +99,27 @@ check_welcome(
 static void
 welcome(struct play *p, const char *line)
 {
-	static struct page page;
+	static int64_t open[STAND_OPEN_MAX + 1];
 	int64_t top = strtol(line, NULL, 10) & 0xffffffffffff;
+	struct stand stand = {.epoch = epoch, .top = top, .kept_from = top % 5, .open = open};
 	struct session_start start;
 	struct cursor after, *cursor = NULL;
 	json_object *caught_up;
 
 	if (p->session.state != SESSION_ENTER || p->session.kind == SESSION_PLAIN)
 		return;
-	page = (struct page){
-	    .kind = PAGE_OPENING, .merchant = p->merchant, .top = top, .kept_from = top % 5};
-	memcpy(page.epoch, epoch, sizeof epoch);
-	for (int64_t seq = 1; seq <= page.top && page.n_open <= PAGE_OPEN_MAX; seq += 1 + top % 3)
-		page.open[page.n_open++] = seq;
+	for (int64_t seq = 1; seq <= top && stand.n_open <= STAND_OPEN_MAX; seq += 1 + top % 3)
+		open[stand.n_open++] = seq;
 	if (p->session.after != NULL) {
 		after = *p->session.after;
 		cursor = &after;
 	}
-	assert(session_welcome(&p->session, &page, HEARTBEAT_S, &p->out, &start));
-	check_welcome(p, &page, cursor, start);
+	assert(session_welcome(&p->session, &stand, HEARTBEAT_S, &p->out, &start));
+	check_welcome(p, &stand, cursor, start);
 	assert(p->session.state == SESSION_LIVE);
-	assert(session_caught_up(&p->session, epoch, page.top, &p->out));
+	assert(session_caught_up(&p->session, epoch, stand.top, &p->out));
 	caught_up = next_said(p, "caught_up");
-	assert(member(caught_up, "caught_up") == page.top && outbox_len(&p->out) == 0);
+	assert(member(caught_up, "caught_up") == stand.top && outbox_len(&p->out) == 0);
 	json_object_put(caught_up);
 }
 

@@ -14,12 +14,12 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void
-stream(void *arg, int64_t merchant, const char *epoch, int64_t top)
+stream(void *arg, int64_t merchant, const struct stand *stand)
 {
 	(void)arg;
 	pthread_mutex_lock(&lock);
-	printf("{\"stream\":%" PRId64 ",\"epoch\":\"%s\",\"top\":%" PRId64 "}\n", merchant, epoch,
-	    top);
+	printf("{\"stream\":%" PRId64 ",\"epoch\":\"%s\",\"top\":%" PRId64 "}\n", merchant,
+	    stand->epoch, stand->top);
 	fflush(stdout);
 	pthread_mutex_unlock(&lock);
 }

@@ -1,10 +1,14 @@
 """A notifier ends under load, and its terminals come back."""
 
+import contextlib
+import json
 import os
 import signal
+import subprocess
 import unittest
 
 import loadclient as lc
+from clients import PythonTerminal
 from processes import until
 from stack import Stack
 
@@ -51,3 +55,37 @@ class Returns(unittest.TestCase):
     def test_after_a_drain_too_and_each_was_told_to_come_back(self):
         closes = self.they_have_all_after(lambda: None)
         self.assertGreaterEqual(closes["4003"], TERMINALS)
+
+    @contextlib.contextmanager
+    def nobody_can_read(self, table):
+        """Whoever reads or writes the table waits."""
+        with subprocess.Popen(["psql", "-X", "-q", "-A", "-t"], stdin=subprocess.PIPE, text=True,
+                              stdout=subprocess.PIPE, env=lc.database_of(self.stack.env)) as dba:
+            dba.stdin.write(f"begin; lock table {table} in access exclusive mode;"
+                            " select 'locked';\n")
+            dba.stdin.flush()
+            self.assertEqual(dba.stdout.readline().strip(), "locked")
+            yield
+            dba.stdin.close()
+
+    def test_one_that_comes_while_another_is_there_need_not_wait_for_the_database(self):
+        def come(**hello):
+            return PythonTerminal(self.stack.ws_url("till", direct=True), v1=True, hello=hello)
+
+        lc.ack_all(self.stack.env)
+        with come() as first:
+            first.wait_until_live()
+            orders = [self.stack.place_order() for _ in range(3)]
+            for order in orders:
+                self.stack.pay_by_sql(order)
+            acked, seen, missed = (first.event_of(order.id) for order in orders)
+            first.send(json.dumps({"ack": [acked["seq"]]}))
+            first.wait_for(lambda m: m.get("acked") == [acked["seq"]], "acked")
+            with self.nobody_can_read("orderbell.order_event"), \
+                    come(after={"epoch": seen["epoch"], "seq": seen["seq"]}) as second:
+                second.wait_until_live(within_s=3)
+                welcome, event = (frame.json for frame in second.frames[:2])
+                self.assertIs(welcome["recovered"], True)
+                self.assertEqual(welcome["open"][-1], seen["seq"])
+                self.assertNotIn(acked["seq"], welcome["open"])
+                self.assertEqual(event, missed)

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ nothing_is_published_twice(void **state)
 	struct hub *h = *state;
 	struct member *m = join(h, 7);
 
-	hub_set_stream(h, m->room, "e", 5);
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "e", .top = 5});
 	assert_null(publish(h, 7, 5));
 	assert_non_null(publish(h, 7, 6));
 	assert_null(publish(h, 7, 6));
@@ -149,7 +150,7 @@ a_ring_says_from_where_on_it_is_complete(void **state)
 	struct member *m = join(h, 7);
 
 	assert_false(room_covers(m->room, 1));
-	hub_set_stream(h, m->room, "e", 5);
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "e", .top = 5});
 	assert_false(room_covers(m->room, 5));
 	assert_true(room_covers(m->room, 6));
 	for (int64_t seq = 6; seq < 6 + HUB_RING_ITEMS + 3; seq++)
@@ -172,7 +173,7 @@ a_run_ends_with_the_event_that_was_named(void **state)
 	struct hub *h = *state;
 	struct member *m = join(h, 7);
 
-	hub_set_stream(h, m->room, "e", 0);
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "e", .top = 0});
 	for (int64_t seq = 1; seq <= 10; seq++)
 		publish(h, 7, seq);
 	assert_int_equal(member_run(m, 4).n, 4);
@@ -187,9 +188,9 @@ another_epoch_empties_the_ring(void **state)
 	struct hub *h = *state;
 	struct member *m = join(h, 7);
 
-	hub_set_stream(h, m->room, "e", 5);
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "e", .top = 5});
 	publish(h, 7, 6);
-	hub_set_stream(h, m->room, "f", 2);
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "f", .top = 2});
 	assert_true(member_is_lost(m));
 	assert_non_null(publish(h, 7, 3));
 	member_seek(m, 3);
@@ -292,7 +293,7 @@ what_the_table_has_told_once_is_told_from_the_ring_then(void **state)
 	struct hub *h = *state;
 	struct member *early = join(h, 7), *late = join(h, 7);
 
-	hub_set_stream(h, late->room, "e", 100);
+	hub_set_stream(h, late->room, &(struct stand){.epoch = "e", .top = 100});
 	keep_before(h, late->room, 1, 1, 50); /* does not reach up to the ring */
 	assert_false(room_covers(late->room, 60));
 	publish(h, 7, 101);
@@ -308,6 +309,68 @@ what_the_table_has_told_once_is_told_from_the_ring_then(void **state)
 	leave(h, late);
 }
 
+/* The un-acked seqs that a room tells, as text; "?": it does not know. */
+static const char *
+open_of(const struct room *r)
+{
+	static char text[200];
+	const struct stand stand = room_stand(r);
+	int at = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; stand.knows_open && i < stand.n_open; i++)
+		at += snprintf(text + at, sizeof text - (size_t)at, "%s%d", i > 0 ? " " : "",
+		    (int)stand.open[i]);
+	return stand.knows_open ? text : "?";
+}
+
+static void
+what_nobody_has_acked_is_known_to_the_room_as_long_as_all_is_heard(void **state)
+{
+	const int64_t open[] = {3, 5}, acked[] = {5, 6}, anew[] = {3, 9};
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+	struct item *it = item_new_acked(7, acked, 2, "till-1");
+
+	assert_string_equal(open_of(m->room), "?");
+	hub_set_stream(h, m->room,
+	    &(struct stand){.epoch = "e", .top = 5, .knows_open = true, .n_open = 2, .open = open});
+	assert_string_equal(open_of(m->room), "3 5");
+	publish(h, 7, 6);
+	publish(h, 7, 7);
+	publish(h, 7, 6); /* was here before */
+	assert_string_equal(open_of(m->room), "3 5 6 7");
+	hub_publish(h, it);
+	assert_string_equal(open_of(m->room), "3 7");
+	hub_doubt_open(h);
+	publish(h, 7, 8);
+	assert_string_equal(open_of(m->room), "?");
+	room_set_open(
+	    m->room, &(struct stand){.top = 8, .knows_open = true, .n_open = 2, .open = anew});
+	assert_string_equal(open_of(m->room), "3 9");
+	publish(h, 7, 9);
+	assert_string_equal(open_of(m->room), "3 9");
+	assert_int_equal(room_stand(m->room).top, 9);
+	item_release(it);
+	leave(h, m);
+}
+
+static void
+of_very_many_open_ones_the_room_does_not_know_all(void **state)
+{
+	struct hub *h = *state;
+	struct member *m = join(h, 7);
+
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "e", .knows_open = true});
+	assert_string_equal(open_of(m->room), "");
+	for (int64_t seq = 1; seq <= STAND_OPEN_MAX; seq++)
+		publish(h, 7, seq);
+	assert_true(room_stand(m->room).knows_open);
+	publish(h, 7, STAND_OPEN_MAX + 1);
+	assert_string_equal(open_of(m->room), "?");
+	leave(h, m);
+}
+
 static void
 what_came_before_the_stream_was_known_is_told_once(void **state)
 {
@@ -317,7 +380,7 @@ what_came_before_the_stream_was_known_is_told_once(void **state)
 	/* The listener watches the merchant for another loop already: its events come, and then
 	 * where the stream stands. */
 	publish(h, 7, 202);
-	hub_set_stream(h, m->room, "e", 202);
+	hub_set_stream(h, m->room, &(struct stand){.epoch = "e", .top = 202});
 	publish(h, 7, 203);
 	keep_before(h, m->room, 201, 201, 202);
 	assert_true(room_covers(m->room, 201));
@@ -335,7 +398,7 @@ who_was_left_behind_is_so_though_older_events_come_back(void **state)
 	struct member *slow = join(h, 7);
 	int64_t top = HUB_RING_ITEMS + 10;
 
-	hub_set_stream(h, slow->room, "e", 0);
+	hub_set_stream(h, slow->room, &(struct stand){.epoch = "e", .top = 0});
 	for (int64_t seq = 1; seq <= top; seq++)
 		publish(h, 7, seq);
 	assert_true(member_is_lost(slow));
@@ -343,7 +406,7 @@ who_was_left_behind_is_so_though_older_events_come_back(void **state)
 	assert_false(room_covers(slow->room, 10));
 	assert_true(room_covers(slow->room, 11));
 	assert_true(member_is_lost(slow));
-	hub_set_stream(h, slow->room, "e", top);
+	hub_set_stream(h, slow->room, &(struct stand){.epoch = "e", .top = top});
 	keep_before(h, slow->room, 1, 1, top);
 	assert_true(room_covers(slow->room, 11));
 	assert_false(room_covers(slow->room, 10));
@@ -410,6 +473,11 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_run_ends_with_the_event_that_was_named, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(another_epoch_empties_the_ring, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		what_nobody_has_acked_is_known_to_the_room_as_long_as_all_is_heard, set_up,
+		tear_down),
+	    cmocka_unit_test_setup_teardown(
+		of_very_many_open_ones_the_room_does_not_know_all, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		rings_stay_within_the_bound_of_the_hub, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(

@@ -74,7 +74,7 @@ a_hello_is_answered_by_a_welcome(void **state)
 	assert_int_equal(s.state, SESSION_ENTER);
 	assert_int_equal(s.audio, AUDIO_ARMED);
 	assert_true(
-	    session_welcome(&s, &(struct page){.epoch = "9f3c01aa", .top = 44}, 25, &out, &start));
+	    session_welcome(&s, &(struct stand){.epoch = "9f3c01aa", .top = 44}, 25, &out, &start));
 	assert_int_equal(s.state, SESSION_LIVE);
 	assert_true(start.from_unacked);
 	expect_text(&out,
@@ -163,8 +163,9 @@ frames_of_a_later_protocol_are_left_alone(void **state)
 static struct session_start
 welcome_after(const char *hello, const char *expected)
 {
-	static const struct page opening = {
-	    .epoch = "9f3c01aa", .top = 44, .kept_from = 10, .open = {3, 40, 43}, .n_open = 3};
+	static const int64_t open[] = {3, 40, 43};
+	static const struct stand stand = {
+	    .epoch = "9f3c01aa", .top = 44, .kept_from = 10, .open = open, .n_open = 3};
 	struct session s;
 	struct session_act act;
 	struct session_start start;
@@ -172,7 +173,7 @@ welcome_after(const char *hello, const char *expected)
 
 	session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
 	assert_int_equal(say(&s, &without_auth, hello, &act), SESSION_JOIN);
-	assert_true(session_welcome(&s, &opening, 25, &out, &start));
+	assert_true(session_welcome(&s, &stand, 25, &out, &start));
 	expect_text(&out, expected);
 	assert_null(s.after);
 	return start;
@@ -265,7 +266,7 @@ a_heartbeat_of_v1_can_be_seen_by_a_page(void **state)
 	assert_int_equal(outbox_len(&out), 2);
 	outbox_clear(&out);
 	say(&s, &without_auth, "{\"hello\":1}", &act);
-	assert_true(session_welcome(&s, &(struct page){.epoch = "e"}, 25, &out, &start));
+	assert_true(session_welcome(&s, &(struct stand){.epoch = "e"}, 25, &out, &start));
 	outbox_clear(&out);
 	assert_true(session_heartbeat(&s, &out));
 	outbox_drop(&out, 2);
@@ -299,8 +300,9 @@ expect_bytes(struct outbox *out, const char *text)
 static void
 a_stream_says_the_same_as_v1_in_events(void **state)
 {
-	const struct page opening = {
-	    .epoch = "9f3c01aa-1", .top = 44, .open = {3, 40}, .n_open = 2, .kept_from = 1};
+	static const int64_t open[] = {3, 40};
+	const struct stand stand = {
+	    .epoch = "9f3c01aa-1", .top = 44, .open = open, .n_open = 2, .kept_from = 1};
 	struct cursor after;
 	struct session_start start;
 	struct session s;
@@ -310,12 +312,12 @@ a_stream_says_the_same_as_v1_in_events(void **state)
 	session_init(&s, SESSION_SSE, &(struct grant){.merchant = 7});
 	assert_true(cursor_parse("9f3c01aa-1:41", &after));
 	assert_true(session_set_after(&s, &after));
-	assert_true(session_welcome(&s, &opening, 25, &out, &start));
+	assert_true(session_welcome(&s, &stand, 25, &out, &start));
 	assert_int_equal(start.next, 42);
 	expect_bytes(&out, "event: welcome\ndata: "
-	                   "{\"welcome\":1,\"merchant\":7,\"epoch\":\"9f3c01aa-1\",\"top\":44,"
+			   "{\"welcome\":1,\"merchant\":7,\"epoch\":\"9f3c01aa-1\",\"top\":44,"
 			   "\"recovered\":true,\"open\":[3,40],\"heartbeat\":25}\n\n");
-	assert_true(session_caught_up(&s, opening.epoch, 44, &out));
+	assert_true(session_caught_up(&s, stand.epoch, 44, &out));
 	expect_bytes(&out, "event: caught_up\nid: 9f3c01aa-1:44\ndata: {\"caught_up\":44}\n\n");
 	assert_true(session_heartbeat(&s, &out));
 	expect_bytes(&out, ":\n\n");
