@@ -46,7 +46,7 @@ grant execute on function
 	orderbell.ring(bigint),
 	orderbell.pay(text, numeric, text, text, text, text, bigint, int, text, text),
 	orderbell.remind(bigint, bigint, text),
-	orderbell.notify(bigint, int, text, bigint),
+	orderbell.notify(bigint, int, text, bigint, jsonb),
 	orderbell.ack(bigint, bigint[], text),
 	orderbell.prune(interval, interval, int),
 	orderbell.terminal_add(bigint, text, text),
@@ -60,11 +60,13 @@ to orderbell_dba;
 -- attach() and detach() act with the rights of who calls them, since the table is not ours: so
 -- these need what they call.
 grant execute on function
-	orderbell.attach(regclass, text, text[], text, bigint, text, text, text, text[], text, text),
+	orderbell.attach(regclass, text, text[], text, bigint, text, text, text, text[], text, text, text,
+		text, text),
 	orderbell.detach(regclass),
 	orderbell.attachable(regclass),
 	orderbell.has_columns(regclass, text[], text[]),
 	orderbell.has_value(text, text, text[]),
+	orderbell.items_kind(regclass, text),
 	orderbell.placeholders(text),
 	orderbell.drop_attached(regclass),
 	orderbell.attached_ring(),

@@ -39,6 +39,11 @@ set local client_min_messages = warning;
 \ir functions/number_own.sql
 \ir functions/number_events.sql
 \ir functions/merchant_made.sql
+\ir functions/cut.sql
+\ir functions/item_of.sql
+\ir functions/items_of.sql
+\ir functions/details.sql
+\ir functions/order_told.sql
 \ir functions/order_paid.sql
 \ir functions/ack_moved.sql
 \ir functions/order_moved.sql
@@ -46,6 +51,7 @@ set local client_min_messages = warning;
 \ir functions/fill.sql
 \ir functions/picks.sql
 \ir functions/template_for.sql
+\ir functions/read_items.sql
 \ir functions/attached_ring.sql
 \ir functions/attached_moved.sql
 \ir functions/ring.sql
@@ -71,6 +77,7 @@ set local client_min_messages = warning;
 \ir functions/attachable.sql
 \ir functions/has_columns.sql
 \ir functions/has_value.sql
+\ir functions/items_kind.sql
 \ir functions/drop_attached.sql
 \ir functions/attach.sql
 \ir functions/detach.sql

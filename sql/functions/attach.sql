@@ -13,10 +13,15 @@
 --   p_remind_column    the customer reminds when this column changes, while the order is paid
 --                      (reminded_at); one a minute counts
 --   p_remind_content   the text of that; null: as p_content
+--   p_amount_column    what terminals show as the order's amount,
+--   p_currency_column  and its currency, as ISO 4217 has it; null: the setting orderbell.currency,
+--                      if there is one
+--   p_items_column     what they show as ordered: json or jsonb, an array of objects {"name",
+--                      "quantity", "note"} or of texts; text[]; or text, an item a line
 -- Raises, always before anything is changed:
 --   42501  not the table's owner, nor a member of that role
 --   42703  no such column, or one that a text names
---   42804  the id's or merchant's column is no number
+--   42804  the id's or merchant's column is no number, or that of the items has none
 --   42809  no table, a partition (attach what it is a partition of), or one of orderbell's own
 --   22023  arguments that do not go together
 --   OB404  no such merchant
@@ -28,7 +33,9 @@ create or replace function orderbell.attach(
 	p_merchant_column text default null, p_merchant_id bigint default null,
 	p_id_column text default 'id', p_content text default null,
 	p_moved_column text default null, p_moved_values text[] default null,
-	p_remind_column text default null, p_remind_content text default null) returns void
+	p_remind_column text default null, p_remind_content text default null,
+	p_amount_column text default null, p_currency_column text default null,
+	p_items_column text default null) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '5s' as $$
 declare
 	v_content constant text := coalesce(p_content, '订单号:{' || p_id_column || '}');
@@ -40,6 +47,7 @@ declare
 	v_is_moved text;
 	v_was_moved text;
 	v_who text;
+	v_more text;
 begin
 	if p_paid_column is null or p_paid_values = '{}' then
 		raise 'p_paid_column is needed, and p_paid_values or null'
@@ -53,6 +61,9 @@ begin
 	if num_nonnulls(p_merchant_column, p_merchant_id) <> 1 then
 		raise 'one of p_merchant_column and p_merchant_id is needed'
 			using errcode = 'invalid_parameter_value';
+	end if;
+	if p_currency_column is not null and p_amount_column is null then
+		raise 'p_currency_column wants p_amount_column' using errcode = 'invalid_parameter_value';
 	end if;
 	if p_id_column is null and num_nonnulls(p_moved_column, p_remind_column) > 0 then
 		raise 'without p_id_column nobody knows which order moves on or is reminded of'
@@ -68,8 +79,9 @@ begin
 	into v_name, v_is_partitioned
 	from orderbell.attachable(p_table) c;
 	perform orderbell.has_columns(p_table, array[p_paid_column, p_merchant_column, p_id_column,
-		p_moved_column, p_remind_column] || orderbell.placeholders(v_content)
-		|| orderbell.placeholders(v_remind_content), array[p_id_column, p_merchant_column]);
+		p_moved_column, p_remind_column, p_amount_column, p_currency_column, p_items_column]
+		|| orderbell.placeholders(v_content) || orderbell.placeholders(v_remind_content),
+		array[p_id_column, p_merchant_column]);
 	if p_merchant_id is not null then
 		perform from orderbell.merchant m where m.id = p_merchant_id;
 		if not found then
@@ -84,19 +96,23 @@ begin
 	v_was_moved := orderbell.has_value('old', p_moved_column, p_moved_values);
 	v_who := format('%L, %L, %L, %L', v_name, coalesce(p_id_column, ''),
 		coalesce(p_merchant_column, ''), coalesce(p_merchant_id::text, ''));
+	v_more := format('%L, %L, %L, %L', coalesce(p_amount_column, ''),
+		coalesce(p_currency_column, ''), coalesce(p_items_column, ''), case
+		when p_items_column is null then '' else orderbell.items_kind(p_table, p_items_column) end);
 
 	perform orderbell.drop_attached(p_table);
 	execute format('create trigger orderbell_attached_made_paid after insert on %s for each row '
-		'when (%s) execute function orderbell.attached_ring(1, %s, %L)',
-		p_table, v_is_paid, v_who, v_content);
+		'when (%s) execute function orderbell.attached_ring(1, %s, %L, %s)',
+		p_table, v_is_paid, v_who, v_content, v_more);
 	execute format('create trigger orderbell_attached_paid after update on %s for each row '
-		'when (%s and not %s) execute function orderbell.attached_ring(1, %s, %L)',
-		p_table, v_is_paid, v_was_paid, v_who, v_content);
+		'when (%s and not %s) execute function orderbell.attached_ring(1, %s, %L, %s)',
+		p_table, v_is_paid, v_was_paid, v_who, v_content, v_more);
 	if p_remind_column is not null then
 		execute format('create trigger orderbell_attached_reminded after update on %s for each row '
 			'when (new.%I is not null and new.%2$I is distinct from old.%2$I and %s and %s) '
-			'execute function orderbell.attached_ring(2, %s, %L)',
-			p_table, p_remind_column, v_is_paid, v_was_paid, v_who, v_remind_content);
+			'execute function orderbell.attached_ring(2, %s, %L, %s)',
+			p_table, p_remind_column, v_is_paid, v_was_paid, v_who, v_remind_content,
+			v_more);
 	end if;
 	if p_moved_column is not null then
 		-- By their names these come before those that ring: an order that is paid and moves on by
@@ -113,5 +129,5 @@ begin
 	end if;
 end $$;
 comment on function orderbell.attach(
-	regclass, text, text[], text, bigint, text, text, text, text[], text, text) is
+	regclass, text, text[], text, bigint, text, text, text, text[], text, text, text, text, text) is
 	'Orders of a shop''s own table ring from now on.';

@@ -12,6 +12,7 @@ create or replace function orderbell.remind(
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
 	v_order orderbell.orders;
+	v_told record;
 begin
 	if p_bell = 'later' then
 		perform set_config('orderbell.bell', 'later', true);
@@ -41,8 +42,9 @@ begin
 	order by e.created_at desc limit 1;
 	is_new := not found;
 	if is_new then
-		insert into orderbell.order_event as e (merchant_id, type, order_id, content)
-		values (v_order.merchant_id, 2, v_order.id, '订单号:' || v_order.number)
+		v_told := orderbell.order_told(2, v_order);
+		insert into orderbell.order_event as e (merchant_id, type, order_id, content, details)
+		values (v_order.merchant_id, 2, v_order.id, v_told.content, v_told.details)
 		returning e.id into event_id;
 	end if;
 	return next;

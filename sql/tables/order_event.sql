@@ -14,6 +14,7 @@ create table if not exists orderbell.order_event (
 	acked_at    timestamptz,
 	acked_by    text,
 	order_table text,
+	details     jsonb,
 	xact        xid8 not null default pg_current_xact_id()
 );
 comment on table orderbell.order_event is
@@ -33,6 +34,8 @@ comment on column orderbell.order_event.acked_by is
 	'the terminal, or: order (it moved on), expired (prune), quiet (imported)';
 comment on column orderbell.order_event.order_table is
 	'the attached table that order_id is of; null: orderbell.orders';
+comment on column orderbell.order_event.details is
+	'what a terminal may show and say besides: amount, currency, items, items_more, voice, language';
 comment on column orderbell.order_event.xact is 'the transaction that wrote it';
 
 -- An event is written twice, with and without seq; indexes that skip the first save a third of the

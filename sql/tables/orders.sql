@@ -36,7 +36,8 @@ create table if not exists orderbell.orders (
 	pack_amount             int,
 	tableware_number        int,
 	tableware_status        smallint not null default 1,
-	merchant_id             bigint not null default 1
+	merchant_id             bigint not null default 1,
+	items                   jsonb
 ) with (fillfactor = 85);
 comment on table orderbell.orders is
 	'Take-out orders. One whose pay_status becomes 1, by any statement, rings at its merchant.';
@@ -69,3 +70,5 @@ comment on column orderbell.orders.tableware_number is 'for how many people';
 comment on column orderbell.orders.tableware_status is
 	'1 tableware for each meal, 0 as tableware_number says';
 comment on column orderbell.orders.merchant_id is 'whose order it is';
+comment on column orderbell.orders.items is
+	'what was ordered, for the terminals: [{"name": "Noodles", "quantity": 2, "note": "hot"}, ...]';

@@ -3,9 +3,11 @@ alter table orderbell.merchant
 	add column escalate_after interval
 		check (escalate_after between interval '0' and interval '1 year'),
 	add column language text check (language ~ '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$');
-alter table orderbell.order_event add column order_table text;
+alter table orderbell.order_event add column order_table text, add column details jsonb;
+alter table orderbell.orders add column items jsonb;
 alter table orderbell.payment_exception
 	drop constraint payment_exception_kind_check,
 	add constraint payment_exception_kind_check check (kind in ('unknown_order', 'amount_differs',
 		'cancelled', 'refunded', 'paid_twice', 'unknown_merchant', 'bad_template'));
+drop function orderbell.notify(bigint, int, text, bigint);
 drop function orderbell.pay(text, numeric, text, text, text, text, bigint, int);

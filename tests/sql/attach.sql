@@ -1,6 +1,6 @@
 -- attach(): a shop's own tables ring, whatever their shape.
 \unset ON_ERROR_ROLLBACK
-select plan(131);
+select plan(137);
 delete from orderbell.order_event;
 delete from orderbell.payment_exception;
 create role test_owner login in role orderbell_dba;
@@ -27,8 +27,8 @@ end $$;
 
 -- The worked examples, word for word
 select test.try('owner', 'create table public.shop_order (id serial primary key, sn varchar(32) not null, shop_id int not null, total numeric(10, 2),
-	is_paid boolean not null default false, state varchar(16) not null default ''new'', reminded_at timestamp, note text)',
-	'create table public.wc_orders (id bigint primary key, status varchar(20), currency varchar(10), total_amount numeric(26, 8), payload jsonb)',
+	is_paid boolean not null default false, state varchar(16) not null default ''new'', reminded_at timestamp, note text, dishes text)',
+	'create table public.wc_orders (id bigint primary key, status varchar(20), currency varchar(10), total_amount numeric(26, 8), payload jsonb, line_items jsonb)',
 	'grant select, insert, update on public.shop_order, public.wc_orders to test_php', 'grant usage on sequence shop_order_id_seq to test_php');
 select test.try('php', format('insert into shop_order (sn, shop_id, total, is_paid) values (''old'', %s, 1, true)', :m));
 set role test_owner;
@@ -37,11 +37,12 @@ reset role;
 select is(test.rang('public.shop_order'), null, 'what was paid before a table was attached does not ring');
 
 -- PHP and PDO: a role without any right on ours, prepared statements, text parameters
-select is(test.try('php', 'prepare made (text, text, text) as insert into shop_order (sn, shop_id, total) values ($1, $2::int, $3::numeric)',
+select is(test.try('php', 'prepare made (text, text, text) as insert into shop_order (sn, shop_id, total, dishes) values ($1, $2::int, $3::numeric, E''面 x 2\n茶'')',
 	format('execute made (''A1'', ''%s'', ''38.50'')', :m), format('execute made (''A2'', ''%s'', ''5'')', :m)), 'done', 'a PHP shop makes orders');
 select is(test.rang('public.shop_order'), null, 'which ring when they are paid');
 select is(test.try('php', 'prepare paid (text) as update shop_order set is_paid = true where sn = $1', 'execute paid (''A1'')'), 'done', 'one is paid');
 select is(test.rang_at(:m), '1 2 订单号:A1 共38.50元', 'and rings at its merchant, with its id and text');
+select is((select details from orderbell.order_event), '{"amount": "38.50", "items": [{"name": "面 x 2"}, {"name": "茶"}]}', 'amount and dishes');
 select is((select array_agg(h) from test.heard('ear') h), array[format('order_events {"merchant":%s,"seq":1}', :m)], 'the bell rings as for any other');
 select is((select (seq, order_table)::text from orderbell.order_event where merchant_id = :m), '(1,public.shop_order)', 'with its seq');
 select test.try('php', 'execute paid (''A1'')', 'update shop_order set note = ''x'' where sn = ''A1''');
@@ -83,10 +84,11 @@ select is((select seq is not null from orderbell.order_event where content like 
 
 -- WooCommerce's words
 select test.forget(), test.heard('ear');
-select is(test.try('php', 'insert into public.wc_orders values (7, ''wc-pending'', ''EUR'', 12.5, ''{"a": "b"}''), (8, ''wc-on-hold'', ''EUR'', 1, null), (9, null, ''EUR'', 1, null)'), 'done', 'orders by status word');
+select is(test.try('php', 'insert into public.wc_orders values (7, ''wc-pending'', ''EUR'', 12.5, ''{"a": "b"}'', ''[{"name": "Soup", "quantity": 2}]''), (8, ''wc-on-hold'', ''EUR'', 1, null, null), (9, null, ''EUR'', 1, null, null)'), 'done', 'orders by status word');
 select is(test.rang_at(1), null, 'wait for their payment');
 select test.try('php', 'update public.wc_orders set status = ''wc-on-hold'' where id = 7', 'update public.wc_orders set status = ''wc-processing'' where id = 7');
 select is(test.rang_at(1), '1 7 Order #7: 12.50000000 EUR', 'which rings');
+select is((select details from orderbell.order_event), '{"items": [{"name": "Soup", "quantity": 2}], "amount": "12.50", "currency": "EUR"}', 'with amount, currency and items');
 select test.try('php', 'update public.wc_orders set status = ''wc-completed'' where id = 7');
 select is(test.rang_at(1), '1 7 Order #7: 12.50000000 EUR order', 'from one word for paid to the other it moves on');
 select test.try('php', 'update public.wc_orders set status = ''wc-refunded'' where id = 7', 'update public.wc_orders set status = ''wc-processing'' where id in (8, 9)');
@@ -150,7 +152,7 @@ select throws_ok(format('update orderbell.merchant set language = %L where id = 
 
 insert into orderbell.template (merchant_id, type, content) select m, 2, 'x' from (select test.merchant() as m from generate_series(1, 20000)) g;
 create function test.template_for(p_merchant bigint) returns text language plpgsql security definer as
-	$$ begin return orderbell.template_for(2, 'public.shop_order', p_merchant); end $$;
+	$$ begin return (select t.content from orderbell.template_for(2, 'public.shop_order', p_merchant) t); end $$;
 select count(test.template_for(:m)) from generate_series(1, 6);
 select cmp_ok(test.buffers_of(format('select test.template_for(%s)', :m)), '<', 50::bigint, 'of thousands of texts only those that may fit are read');
 
@@ -277,9 +279,9 @@ reset role;
 grant test_owner to test_alice;
 select is(test.try('alice', 'select orderbell.attach(''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1)', 'select orderbell.detach(''public.wc_orders'')'), 'done', 'a member of its owner does');
 select is(test.try('php', 'select orderbell.attach(''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1)'), '42501', 'the shop''s own role does not');
-select is(test.refuses(format($$'public.wc_orders', 'statuss', '{x}', p_merchant_id => %s$$, :m)), '42703 public.wc_orders has no column statuss ~ It has id, status, currency, total_amount, payload.', 'a column that is not there is named');
-select is(test.refuses(format($$'public.wc_orders', 'status', '{x}', 'shop', p_id_column => 'nr'$$)), '42703 public.wc_orders has no column nr, shop ~ It has id, status, currency, total_amount, payload.', 'all of them are');
-select is(test.refuses(format($$'public.wc_orders', 'status', '{x}', p_merchant_id => %s, p_content => '{id} {total}'$$, :m)), '42703 public.wc_orders has no column total ~ It has id, status, currency, total_amount, payload.', 'those of the text, too');
+select is(test.refuses(format($$'public.wc_orders', 'statuss', '{x}', p_merchant_id => %s$$, :m)), '42703 public.wc_orders has no column statuss ~ It has id, status, currency, total_amount, payload, line_items.', 'a column that is not there is named');
+select is(test.refuses(format($$'public.wc_orders', 'status', '{x}', 'shop', p_id_column => 'nr'$$)), '42703 public.wc_orders has no column nr, shop ~ It has id, status, currency, total_amount, payload, line_items.', 'all of them are');
+select is(test.refuses(format($$'public.wc_orders', 'status', '{x}', p_merchant_id => %s, p_content => '{id} {total}'$$, :m)), '42703 public.wc_orders has no column total ~ It has id, status, currency, total_amount, payload, line_items.', 'those of the text, too');
 select is(split_part(test.refuses($$'public.wc_orders', 'status', '{x}', 'status'$$), ' ~ ', 1), '42804 public.wc_orders has to be a number: status is character varying(20)',
 	'a merchant is a number');
 select is(split_part(test.refuses(format($$'public.int_order', 'pay', '{1}', p_merchant_id => %s, p_id_column => 'no'$$, :m)), ' ~ ', 1), '42804 public.int_order has to be a number: no is uuid', 'so is an id');
@@ -293,6 +295,10 @@ select is(left(test.refuses(a), 5), s, d) from (values
 	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_moved_column => ''status'', p_moved_values => ''{}''', '22023', 'a column without values'),
 	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_remind_content => ''x''', '22023', 'a text for nothing'),
 	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_content => ''''', '22023', 'an empty text'),
+	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_currency_column => ''currency''', '22023', 'a currency of nothing'),
+	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_amount_column => ''sum''', '42703', 'an amount that is not there'),
+	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_items_column => ''lines''', '42703', 'nor are the items'),
+	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_items_column => ''total_amount''', '42804', 'items that are a number'),
 	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_content => repeat(''x'', 8193)', '22023', 'a text without end'),
 	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_id_column => null', '22023', 'neither an id nor a text'),
 	('''public.wc_orders'', ''status'', ''{x}'', p_merchant_id => 1, p_id_column => null, p_content => ''x'', p_remind_column => ''status''', '22023', 'reminders of nobody knows what'),

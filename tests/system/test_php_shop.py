@@ -13,7 +13,7 @@ create role shop_owner nologin in role orderbell_dba;
 create role shop_php login;
 create table public.shop_order (id serial primary key, sn varchar(32) not null unique,
     shop_id int not null, total numeric(10, 2), is_paid boolean not null default false,
-    state varchar(16) not null default 'new', reminded_at timestamp, items text);
+    state varchar(16) not null default 'new', reminded_at timestamp, dishes text);
 create table public.wc_orders (id bigint primary key, status varchar(20), currency varchar(10),
     total_amount numeric(26, 8));
 alter table public.shop_order owner to shop_owner;
