@@ -27,6 +27,7 @@ event_row_item(const PGresult *res, int row, int column, const struct event_owne
 	    .at = PQgetvalue(res, row, column + 4),
 	    .acked_by = PQgetisnull(res, row, column + 5) ? NULL : PQgetvalue(res, row, column + 5),
 	    .id = row_int(res, row, column + 6),
+	    .details = PQgetisnull(res, row, column + 7) ? NULL : PQgetvalue(res, row, column + 7),
 	};
 
 	/* A database of another encoding can hold what no frame may carry. */

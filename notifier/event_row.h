@@ -13,10 +13,11 @@
 #define EVENT_ROW_COLUMNS                                                                          \
 	"e.seq, e.type, e.order_id, e.content,"                                                    \
 	" to_char(e.created_at at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'),"          \
-	" e.acked_by, e.id"
+	" e.acked_by, e.id, e.details"
 
 /* The columns they are made of, for the subquery. */
-#define EVENT_ROW_SOURCE "o.seq, o.type, o.order_id, o.content, o.created_at, o.acked_by, o.id"
+#define EVENT_ROW_SOURCE                                                                           \
+	"o.seq, o.type, o.order_id, o.content, o.created_at, o.acked_by, o.id, o.details"
 
 /* Whose row it is: not in the row itself. */
 struct event_owner {

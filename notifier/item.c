@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "notifier/details.h"
 #include "notifier/frame.h"
 
 enum {
@@ -127,14 +128,16 @@ text_of(json_object *object, size_t *len)
 	    object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, len);
 }
 
-/* The JSON text of an event; the empty form when out of memory. */
+/* The JSON text of an event, for plain clients or in full; the empty form when out of memory. */
 static struct form
-form_of(const struct event *ev, const char *content, bool with_ack)
+form_of(const struct event *ev, const char *content, bool in_full)
 {
 	struct form form = {.json = json_object_new_object()};
 	bool ok = form.json != NULL && content != NULL && add_members(form.json, ev, content);
 
-	if (ok && with_ack && ev->acked_by != NULL)
+	if (in_full)
+		ok = ok && details_add(form.json, ev->details);
+	if (ok && in_full && ev->acked_by != NULL)
 		ok = add(form.json, "acked", json_object_new_string(ev->acked_by));
 	if (ok)
 		form.text = text_of(form.json, &form.len);
@@ -216,7 +219,8 @@ assemble(const struct event *ev, const struct form *v1, const struct form *plain
 struct item *
 item_new(const struct event *ev, bool escape_plain)
 {
-	bool differs = ev->acked_by != NULL || (escape_plain && strpbrk(ev->content, "&<>\"'"));
+	bool differs = ev->acked_by != NULL || ev->details != NULL ||
+	               (escape_plain && strpbrk(ev->content, "&<>\"'"));
 	char *html = escape_plain ? escape_html(ev->content) : NULL;
 	struct form v1 = form_of(ev, ev->content, true), plain = {0};
 	struct item *it = NULL;

@@ -27,6 +27,7 @@ struct event {
 	const char *epoch;
 	const char *at;       /* RFC 3339, UTC */
 	const char *acked_by; /* NULL while nobody has seen it */
+	const char *details;  /* see details.h; not for plain clients */
 };
 
 struct item;

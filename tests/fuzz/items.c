@@ -1,6 +1,7 @@
 /* items - whatever the content, an event is one whole message of JSON, for each kind of client,
  * that says what the event says.
- * Input: two bytes of options, then content, epoch, time and who acked it, parted by NUL bytes. */
+ * Input: two bytes of options, then content, epoch, time, who acked it and details, parted by NUL
+ * bytes. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@ enum {
 	LEVELS = 8,
 	SEQS_MAX = 50,
 	SSE_EPOCH_MAX = 64,
+	DETAILS_JSON_MAX = 8192, /* all that they may make an event longer by */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
@@ -79,6 +81,35 @@ check_html(const char *html, const char *content)
 	assert(*content == '\0');
 }
 
+/* Nothing but known members, as they must be, whatever the details were. */
+static void
+check_details(const json_object *object)
+{
+	json_object *items = json_object_object_get(object, "items");
+	size_t len;
+
+	json_object_object_foreach((json_object *)object, key, value)
+	{
+		static const char known[] =
+		    " type orderId content seq epoch at acked amount currency"
+		    " items items_more voice language ";
+		char word[32];
+
+		snprintf(word, sizeof word, " %s ", key);
+		assert(strstr(known, word) != NULL);
+		(void)value;
+	}
+	assert(!json_has(object, "amount") || strlen(member(object, "amount")) <= 40);
+	assert(!json_has(object, "voice") || strlen(member(object, "voice")) <= 500);
+	assert(!json_has(object, "items_more") || number(object, "items_more") > 0);
+	if (items == NULL)
+		return;
+	json_object_to_json_string_length(items, JSON_C_TO_STRING_PLAIN, &len);
+	assert(len <= DETAILS_JSON_MAX && json_object_array_length(items) <= SEQS_MAX);
+	for (size_t i = 0; i < json_object_array_length(items); i++)
+		assert(*member(json_object_array_get_idx(items, i), "name") != '\0');
+}
+
 /* acked_by: who it is to be told with; NULL: nobody. */
 static void
 check_members(json_object *object, const struct event *ev, bool is_html, const char *acked_by)
@@ -99,6 +130,7 @@ check_members(json_object *object, const struct event *ev, bool is_html, const c
 		assert(strcmp(member(object, "epoch"), ev->epoch) == 0);
 		assert(strcmp(member(object, "at"), ev->at) == 0);
 	}
+	check_details(object);
 	assert(json_has(object, "acked") == (acked_by != NULL));
 	if (acked_by != NULL)
 		assert(strcmp(member(object, "acked"), acked_by) == 0);
@@ -111,13 +143,16 @@ check_plain(const struct item *it, const struct event *ev, bool escape)
 	size_t len;
 	const uint8_t *bytes = item_wire(it, WIRE_PLAIN, &len);
 	struct by_the_book_text text;
+	json_object *object;
 
 	if (ev->type != 1 && ev->type != 2) {
 		assert(len == 0);
 		return;
 	}
 	assert(by_the_book_frame(bytes, len, &text) == len);
-	check_members(read_object(text), ev, escape, NULL);
+	object = read_object(text);
+	assert(json_object_object_length(object) == (ev->seq == 0 ? 3 : 6));
+	check_members(object, ev, escape, NULL);
 }
 
 /* The bytes for v1 and those for a stream hold the same text. */
@@ -288,6 +323,7 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		ev.epoch = next(&at, end);
 		ev.at = next(&at, end);
 		ev.acked_by = (input[0] & IS_ACKED) != 0 ? next(&at, end) : NULL;
+		ev.details = next(&at, end);
 		ev.has_order_id = (input[0] & HAS_ORDER) != 0;
 		ev.order_id = (int64_t)size * 1000003;
 		ev.seq = (input[0] & HAS_SEQ) != 0 ? (int64_t)size << (input[0] >> 4) : 0;

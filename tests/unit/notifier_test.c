@@ -16,6 +16,7 @@
 #include "notifier/outbox.h"
 #include "notifier/pgarray.h"
 #include "notifier/wheel.h"
+#include "shared/json.h"
 
 /* --- wheel --- */
 
@@ -186,6 +187,104 @@ an_event_is_written_for_each_kind_of_client(void **state)
 	item_release(it);
 }
 
+/* The v1 text of an event with these details: only what they add, that is what follows "x". */
+static void
+expect_added(const char *details, const char *added)
+{
+	struct event ev = {.merchant = 7, .type = 1, .content = "x", .details = details};
+	struct item *it = item_new(&ev, true);
+	size_t len, before = strlen("{\"type\":1,\"orderId\":null,\"content\":\"x\"");
+	const char *json = item_json(it, &len);
+
+	expect_wire(it, WIRE_PLAIN, "{\"type\":1,\"orderId\":null,\"content\":\"x\"}");
+	assert_int_equal(len, before + strlen(added) + 1);
+	assert_memory_equal(json + before, added, strlen(added));
+	item_release(it);
+}
+
+static void
+amount_items_and_voice_are_for_those_who_know_them(void **state)
+{
+	(void)state;
+	expect_added("{\"amount\": \"38.50\", \"currency\": \"CNY\", \"voice\": \"来单\", "
+		     "\"language\": \"zh-CN\"}",
+	    ",\"amount\":\"38.50\",\"currency\":\"CNY\",\"voice\":\"来单\","
+	    "\"language\":\"zh-CN\"");
+	expect_added("{\"items\": [{\"name\": \"面\", \"quantity\": 2.5, \"note\": \"辣\"}, "
+		     "{\"name\": \"茶\"}], \"items_more\": 3}",
+	    ",\"items\":[{\"name\":\"面\",\"note\":\"辣\",\"quantity\":2.5},{\"name\":\"茶\"}],"
+	    "\"items_more\":3");
+}
+
+static void
+details_that_are_not_as_they_must_be_are_left_out(void **state)
+{
+	char *long_amount = NULL, *long_voice = NULL;
+
+	(void)state;
+	expect_added("", "");
+	expect_added("[]", "");
+	expect_added(
+	    "{\"amount\": 38.5, \"seq\": 7, \"acked\": \"till-9\", \"currency\": \"RMBX\"}", "");
+	expect_added("{\"amount\": \"1\"", "");
+	expect_added("{\"items\": [{\"name\": 5}, \"x\", {\"name\": \"茶\", \"quantity\": \"2\"}, "
+		     "{\"name\": \"面\", \"quantity\": -1}], \"items_more\": -5}",
+	    ",\"items\":[{\"name\":\"茶\"},{\"name\":\"面\"}],\"items_more\":2");
+	assert_true(asprintf(&long_amount, "{\"amount\": \"%041d\"}", 1) > 0);
+	expect_added(long_amount, "");
+	assert_true(
+	    asprintf(&long_voice, "{\"voice\": \"%0501d\", \"amount\": \"%040d\"}", 1, 0) > 0);
+	assert_int_equal(strlen(long_voice), 501 + 40 + 27);
+	long_voice[strlen(long_voice) - 2] = '"';
+	expect_added(long_voice, ",\"amount\":\"0000000000000000000000000000000000000000\"");
+	free(long_amount);
+	free(long_voice);
+}
+
+/* Gives an array of so many items with names of so many bytes, as details. */
+static char *
+details_with_items(int n, int name_len)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	fputs("{\"items\": [", out);
+	for (int i = 0; i < n; i++)
+		fprintf(out, "%s{\"name\": \"%0*d\"}", i == 0 ? "" : ", ", name_len, i);
+	fputs("]}", out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void
+expect_items(int n, int name_len, size_t kept, int64_t more)
+{
+	char *details = details_with_items(n, name_len);
+	struct event ev = {.merchant = 7, .type = 1, .content = "x", .details = details};
+	struct item *it = item_new(&ev, true);
+	size_t len;
+	const char *json = item_json(it, &len);
+	json_object *object = json_read_object(json, len);
+	int64_t n_more = 0;
+
+	json_get_int(object, "items_more", &n_more);
+	assert_int_equal(n_more, more);
+	assert_int_equal(json_object_array_length(json_object_object_get(object, "items")), kept);
+	json_object_put(object);
+	item_release(it);
+	free(details);
+}
+
+static void
+of_too_many_items_it_is_told_how_many_more_there_are(void **state)
+{
+	(void)state;
+	expect_items(50, 10, 50, 0);
+	expect_items(53, 10, 50, 3);
+	expect_items(40, 200, 19, 21); /* of 211 bytes each: 4 KiB */
+}
+
 static void
 kinds_that_read_the_same_share_their_bytes(void **state)
 {
@@ -339,6 +438,9 @@ main(void)
 	    cmocka_unit_test(an_outbox_gives_its_bytes_in_order_and_holds_nothing_when_empty),
 	    cmocka_unit_test(an_array_is_written_as_postgresql_reads_it),
 	    cmocka_unit_test(an_event_is_written_for_each_kind_of_client),
+	    cmocka_unit_test(amount_items_and_voice_are_for_those_who_know_them),
+	    cmocka_unit_test(details_that_are_not_as_they_must_be_are_left_out),
+	    cmocka_unit_test(of_too_many_items_it_is_told_how_many_more_there_are),
 	    cmocka_unit_test(kinds_that_read_the_same_share_their_bytes),
 	    cmocka_unit_test(types_of_the_shops_own_are_not_for_plain_clients),
 	    cmocka_unit_test(an_ack_is_told_to_v1_clients_alone),
