@@ -1,8 +1,9 @@
 // The merchant's page: what nobody has seen is a card and rings until somebody has; what was seen
 // today is a list.  All text is shown as text, never as HTML.
+import { button, content, drawAge, drawCard, icon, kindOf, make, numberOf, put, timeOf } from "./card.js";
 import { Orderbell } from "./orderbell.js";
+import { change, keep, load, set, socketUrl, t, terminalName } from "./settings.js";
 import { Sound } from "./sound.js";
-import { texts } from "./texts.js";
 
 const UNDO_MS = 5000;
 const OFFLINE_ALARM_MS = 10000;
@@ -13,43 +14,16 @@ const CARDS_STEP = 200; // cards at once
 const DAY_MAX = 300; // lines of the day's list
 const TEXT_MAX = 400; // characters of a line of it that are kept
 const WORK_MS = 6; // for building cards, before the browser may breathe
-const LATE_S = [180, 600]; // a card that waits this long gets another look
 
 const $ = (id) => document.getElementById(id);
 
-/* --- what is kept: storage may be forbidden (a private window), then things are asked again --- */
-
-function load(key) {
-  try { return JSON.parse(localStorage.getItem(`orderbell.${key}`)); } catch { return null; }
-}
-
-function keep(key, value) {
-  try { localStorage.setItem(`orderbell.${key}`, JSON.stringify(value)); } catch { /* not kept */ }
-}
-
-const set = {
-  language: navigator.language.toLowerCase().startsWith("zh") ? "zh-CN" : "en",
-  theme: "auto", volume: 1, isMuted: false, repeatS: 15, speaks: true, keys: true, isOnShift: false,
-  ...load("settings"),
-};
-let t = texts[set.language];
-
-function change(what) {
-  Object.assign(set, what);
+function choose(what) {
+  change(what);
   keep("settings", set);
   apply();
 }
 
 /* --- who this is --- */
-
-function terminalName() {
-  let name = load("sid");
-  if (/^[A-Za-z0-9._-]{1,64}$/.test(name ?? "")) return name;
-  name = `web-${Array.from(crypto.getRandomValues(new Uint8Array(6)),
-    (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-  keep("sid", name);
-  return name;
-}
 
 // The fragment never leaves the browser, but it is nothing for the address bar and the history.
 function takeToken() {
@@ -59,14 +33,6 @@ function takeToken() {
   keep("token", token);
   history.replaceState(null, "", location.pathname + location.search);
   return true;
-}
-
-function socketUrl() {
-  const merchant = new URLSearchParams(location.search).get("merchant");
-  const url = new URL(`../ws/${terminalName()}`, location.href);
-  url.hash = url.search = "";
-  if (merchant !== null) url.searchParams.set("merchant", merchant);
-  return url.href;
 }
 
 takeToken();
@@ -83,11 +49,7 @@ let nLive = 0;
 let nMissed = 0; // came while the page was hidden without sound
 let popped = null; // the entry that the popup is about
 
-const kindOf = ({ type }) => (type === 1 || type === 2 ? type : 3);
-const numberOf = ({ content }) => /^订单号[:：]\s*([\w-]{1,50})$/.exec(content)?.[1];
 const keyOf = ({ seq, epoch }) => (seq === undefined ? `live ${++nLive}` : `${epoch}:${seq}`);
-const timeOf = (at) => new Date(at).toLocaleTimeString(set.language, { hour: "2-digit", minute: "2-digit" });
-
 function isToday({ at }) {
   return new Date(at).toDateString() === new Date().toDateString();
 }
@@ -127,13 +89,15 @@ function waiting() {
   return [...entries.values()].filter(({ acking }) => !acking);
 }
 
+const on = { see, undo, isConnected: () => bell.state === "connected" };
+
 /* --- seen: undoable for 5 s, then it is sent, then it is kept --- */
 
 function see(list) {
   for (const entry of list) {
     if (entry.acking) continue;
     entry.acking = setTimeout(() => send([entry]), UNDO_MS);
-    drawCard(entry);
+    drawCard(entry, on);
     entry.notice?.close();
   }
   announce(t.acking);
@@ -144,7 +108,7 @@ function see(list) {
 function undo(entry) {
   clearTimeout(entry.acking);
   entry.acking = entry.isSent = undefined;
-  drawCard(entry);
+  drawCard(entry, on);
   ringOn();
   drawSoon();
 }
@@ -153,7 +117,7 @@ function send(list) {
   for (const entry of list) {
     entry.isSent = true;
     if (entry.event.seq === undefined) remove(entry);
-    else drawCard(entry);
+    else drawCard(entry, on);
   }
   const seqs = list.map(({ event }) => event.seq).filter((seq) => seq !== undefined);
   if (seqs.length > 0) bell.ack(seqs);
@@ -231,7 +195,7 @@ async function stayAwake() {
 }
 
 function startShift() {
-  change({ isOnShift: true, isMuted: false });
+  choose({ isOnShift: true, isMuted: false });
   sound.arm();
   sound.say({ kind: 3, level: LEVELS[0] });
   stayAwake();
@@ -241,7 +205,7 @@ function startShift() {
 }
 
 function endShift() {
-  change({ isOnShift: false });
+  choose({ isOnShift: false });
   sound.disarm();
   wakeLock?.release();
 }
@@ -301,7 +265,7 @@ function since() {
 }
 
 function unmute() {
-  change({ isMuted: false, volume: set.volume || 1 });
+  choose({ isMuted: false, volume: set.volume || 1 });
   sound.arm();
 }
 
@@ -340,10 +304,6 @@ function say() {
   $("notify").hidden = permission !== "default";
 }
 
-function put(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
 function name(element, text) {
   element.title = text;
   element.setAttribute("aria-label", text);
@@ -355,7 +315,6 @@ function announce(text) {
 
 /** The settings, in the page. */
 function apply() {
-  t = texts[set.language] ?? texts.en;
   sound.language = set.language;
   sound.volume = set.isMuted ? 0 : set.volume;
   if (sound.volume === 0) sound.hush();
@@ -392,76 +351,6 @@ function options(select, values, text, chosen) {
 
 /* --- drawing --- */
 
-function make(tag, className, ...children) {
-  const element = document.createElement(tag);
-  element.className = className;
-  element.append(...children);
-  return element;
-}
-
-function button(text, call) {
-  const element = make("button", "", text);
-  element.type = "button";
-  element.addEventListener("click", call);
-  return element;
-}
-
-function icon(kind) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = svg.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "use"));
-  svg.setAttribute("aria-hidden", "true");
-  use.setAttribute("href", `#i-${kind}`);
-  return svg;
-}
-
-/** The number with its end in bold, or the text. */
-function content({ event, number }, className) {
-  const text = make("p", className);
-  if (number) text.append(make("span", "", number.slice(0, -4)), make("b", "", number.slice(-4)));
-  else text.textContent = event.content;
-  text.dir = number ? "ltr" : "auto";
-  return text;
-}
-
-function drawCard(entry) {
-  const { event, kind, number, acking, isSent } = entry;
-  const card = entry.card ?? make("li", "");
-  const hadFocus = card.contains(document.activeElement);
-  entry.card = card;
-  card.dataset.kind = kind;
-  card.dataset.key = entry.key;
-  card.className = acking ? "seen" : "";
-  const title = make("h3", "", icon(kind), t.types[kind]);
-  const text = content(entry, number ? "number" : "text");
-  entry.time = make("time", "");
-  entry.time.dateTime = event.at;
-  entry.time.title = new Date(event.at).toLocaleString(set.language);
-  if (acking) {
-    const how = isSent ? bell.state === "connected" ? t.sending : t.unsent : t.acking;
-    const state = make("span", "how", icon("check"), how);
-    card.replaceChildren(title, text, state);
-    if (!isSent) card.append(make("i", "clock"), button(t.undo, () => undo(entry)));
-  } else {
-    const seen = button(t.seen, () => see([entry]));
-    seen.className = "strong";
-    seen.setAttribute("aria-label", `${t.seen}: ${t.types[kind]} ${number ?? event.content.slice(0, 80)}`);
-    card.replaceChildren(title, entry.time, text);
-    if (event.content.length > 200 || event.content.split("\n").length > 6) {
-      const long = button(t.long, () => put(long, card.classList.toggle("long") ? t.short : t.long));
-      card.append(long);
-    }
-    card.append(seen);
-    drawAge(entry);
-  }
-  if (hadFocus) card.querySelector("button")?.focus();
-}
-
-function drawAge({ card, time, event }) {
-  const s = Math.max(0, Math.floor((Date.now() - new Date(event.at)) / 1000));
-  put(time, t.age(s));
-  card.dataset.late = LATE_S.filter((late) => s >= late).length;
-}
-
 function wanted(list) {
   const words = $("search").value.trim().toLowerCase();
   return list.filter(({ event, type = event.type, content: text = event.content }) =>
@@ -497,7 +386,7 @@ function draw() {
         drawSoon();
         break;
       }
-      drawCard(entry);
+      drawCard(entry, on);
     }
     if (entry.card === at) at = at.nextElementSibling;
     else list.insertBefore(entry.card, at);
@@ -609,35 +498,35 @@ bell.addEventListener("state", ({ detail }) => {
   code = detail.code;
   watchConnection();
   if (detail.state === "connected") sound.load();
-  for (const entry of entries.values()) if (entry.isSent) drawCard(entry);
+  for (const entry of entries.values()) if (entry.isSent) drawCard(entry, on);
   say();
 });
 
 /* --- the person --- */
 
-const on = (id, call, type = "click") => $(id).addEventListener(type, call);
+const listen = (id, call, type = "click") => $(id).addEventListener(type, call);
 
-on("start", startShift);
-on("end", () => { endShift(); $("settings").close(); });
-on("again", () => press());
-on("mute", () => (sound.isHeard ? change({ isMuted: true }) : unmute()));
-on("open-settings", () => $("settings").showModal());
-on("test", () => { sound.arm(); sound.say({ kind: 1, level: 1, number: set.speaks ? "1234" : null }); });
-on("notify", () => Notification.requestPermission().then(say));
-on("all", () => see(wanted(waiting())));
-on("more", () => { nCards += CARDS_STEP; draw(); });
-on("popup-seen", () => popped && see([popped]));
-on("popup-show", () => popped && focusCard(popped));
-on("popup-close", () => { popped = null; drawPopup(); });
-on("search", drawSoon, "input");
-on("volume", ({ target }) => change({ volume: Number(target.value), isMuted: false }), "change");
-on("repeat", ({ target }) => { change({ repeatS: Number(target.value) }); ringOn(); }, "change");
-on("theme", ({ target }) => change({ theme: target.value }), "change");
-on("language", ({ target }) => change({ language: target.value }), "change");
-on("speak", ({ target }) => change({ speaks: target.checked }), "change");
-on("keys", ({ target }) => change({ keys: target.checked }), "change");
+listen("start", startShift);
+listen("end", () => { endShift(); $("settings").close(); });
+listen("again", () => press());
+listen("mute", () => (sound.isHeard ? choose({ isMuted: true }) : unmute()));
+listen("open-settings", () => $("settings").showModal());
+listen("test", () => { sound.arm(); sound.say({ kind: 1, level: 1, number: set.speaks ? "1234" : null }); });
+listen("notify", () => Notification.requestPermission().then(say));
+listen("all", () => see(wanted(waiting())));
+listen("more", () => { nCards += CARDS_STEP; draw(); });
+listen("popup-seen", () => popped && see([popped]));
+listen("popup-show", () => popped && focusCard(popped));
+listen("popup-close", () => { popped = null; drawPopup(); });
+listen("search", drawSoon, "input");
+listen("volume", ({ target }) => choose({ volume: Number(target.value), isMuted: false }), "change");
+listen("repeat", ({ target }) => { choose({ repeatS: Number(target.value) }); ringOn(); }, "change");
+listen("theme", ({ target }) => choose({ theme: target.value }), "change");
+listen("language", ({ target }) => choose({ language: target.value }), "change");
+listen("speak", ({ target }) => choose({ speaks: target.checked }), "change");
+listen("keys", ({ target }) => choose({ keys: target.checked }), "change");
 // A tap anywhere on a card, but not the end of marking its text.
-on("cards", ({ target }) => {
+listen("cards", ({ target }) => {
   const entry = entries.get(target.closest("li")?.dataset.key);
   if (entry && !entry.acking && !target.closest("button") && getSelection().isCollapsed) see([entry]);
 });
@@ -676,7 +565,7 @@ addEventListener("pagehide", () => {
 addEventListener("hashchange", () => takeToken() && bell.restart());
 addEventListener("storage", ({ key }) => { // another tab's settings are ours
   if (key !== "orderbell.settings") return;
-  Object.assign(set, load("settings"));
+  change(load("settings"));
   apply();
 });
 setInterval(() => {

@@ -30,7 +30,8 @@ class ConsoleTest(pages.PageTest):
             self.assertTrue(name.startswith(self.stack.web_url), name)
             self.assertGreater(sent, 0, name)
         names = [name.rpartition("/")[2].partition("#")[0] for name, _, _ in loaded]
-        self.assertLessEqual({"", "console.css", "console.js", "orderbell.js", "sound.js", "texts.js"},
+        self.assertLessEqual({"", "card.js", "console.css", "console.js", "orderbell.js",
+                              "settings.js", "sound.js", "texts.js"},
                              set(names))
         sent = sum(sent for _, sent, _ in loaded)
         print(f"       {len(loaded)} files, {sent} bytes sent, "
