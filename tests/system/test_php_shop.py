@@ -15,7 +15,7 @@ create table public.shop_order (id serial primary key, sn varchar(32) not null u
     shop_id int not null, total numeric(10, 2), is_paid boolean not null default false,
     state varchar(16) not null default 'new', reminded_at timestamp, dishes text);
 create table public.wc_orders (id bigint primary key, status varchar(20), currency varchar(10),
-    total_amount numeric(26, 8));
+    total_amount numeric(26, 8), line_items jsonb);
 alter table public.shop_order owner to shop_owner;
 alter table public.wc_orders owner to shop_owner;
 grant select, insert, update on public.shop_order to shop_php;

@@ -321,9 +321,9 @@ class Polls(Cases):
         self.wait_seq(stays, 20)
         from_ring = Poll(self.url("poll"), cursor)
         n_queries = self.queries()
-        for _ in range(50):
+        for _ in range(300):  # far more than what else goes on, and is counted late
             Poll(self.url("poll"), cursor)
-        self.assertLess(self.queries() - n_queries, 50)
+        self.assertLess(self.queries() - n_queries, 300)
         self.stack.restart("notifier")  # its ring is empty now
         from_table = Poll(self.url("poll"), cursor)
         self.assertEqual(from_table.events, from_ring.events)
