@@ -47,6 +47,7 @@ enum { CLAIM_HASH_BYTES = 32 }; /* SHA-256 */
 struct claim {
 	int64_t terminal; /* 0: no claim */
 	uint8_t hash[CLAIM_HASH_BYTES];
+	uint64_t asked_at; /* the carrier's: struct loop.n_told when the database was asked */
 };
 
 enum access_verdict {

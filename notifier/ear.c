@@ -73,8 +73,10 @@ static bool
 hear_revoked(struct ear *e, const struct control *c, struct watch *w)
 {
 	(void)c;
-	if (w != NULL)
+	if (w != NULL) {
+		w->has_terminals = true; /* had: none may be left */
 		watches_mark_due(e->reader->watches, w);
+	}
 	return true;
 }
 

@@ -21,6 +21,7 @@ struct room {
 	bool knows_open;
 	bool is_known, is_dirty;
 	uint8_t asked;
+	uint64_t told_at;
 	struct item **ring; /* item number n is at ring[n % ring_room]; numbers start anywhere */
 	uint32_t ring_room; /* a power of two, or 0 */
 	uint64_t first, end;
@@ -496,6 +497,18 @@ bool
 room_is_known(const struct room *r)
 {
 	return r->is_known;
+}
+
+void
+room_set_told_at(struct room *r, uint64_t told_at)
+{
+	r->told_at = told_at;
+}
+
+uint64_t
+room_told_at(const struct room *r)
+{
+	return r->told_at;
 }
 
 int64_t

@@ -61,6 +61,10 @@ void hub_doubt_open(struct hub *h);
 /* How its stream stands, as of the last item.  Borrows the room until it changes. */
 struct stand room_stand(const struct room *r);
 
+/* When it was told last whose tokens hold, by a count of its keeper's; 0: never. */
+void room_set_told_at(struct room *r, uint64_t told_at);
+uint64_t room_told_at(const struct room *r);
+
 bool room_is_known(const struct room *r);
 int64_t room_merchant(const struct room *r);
 const char *room_epoch(const struct room *r); /* "" while not known */

@@ -273,6 +273,7 @@ link_prove(struct loop *l, struct conn *c)
 		c->deadline_code = CLOSE_TRY_LATER;
 		link_set_timer(l, c);
 	}
+	c->session.claim->asked_at = l->n_told;
 	if (!needs->prove(needs->arg, link_take_ticket(l, c), c->session.claim->terminal))
 		link_refuse(l, c, CLOSE_TRY_LATER);
 }

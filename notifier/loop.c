@@ -180,6 +180,17 @@ take_kept(struct loop *l, int64_t ticket)
 	link_flush(l, c);
 }
 
+/* True when the merchant's tokens were spoken of since the database was asked: this one may have been
+ * revoked between its answer and now, when nobody was there to be told to go. */
+static bool
+is_in_doubt(const struct loop *l, const struct conn *c, int64_t merchant)
+{
+	const struct room *r = hub_room(l->hub, merchant);
+
+	return r != NULL && c->session.claim != NULL &&
+	       room_told_at(r) > c->session.claim->asked_at;
+}
+
 /* What a claim is worth. */
 static void
 take_record(struct loop *l, const struct record_note *note)
@@ -190,6 +201,10 @@ take_record(struct loop *l, const struct record_note *note)
 
 	if (c == NULL || c->is_closing)
 		return;
+	if (is_in_doubt(l, c, record.merchant)) {
+		link_prove(l, c);
+		return;
+	}
 	switch (session_prove(&c->session, &record, &act)) {
 	case SESSION_JOIN: enter(l, c); break;
 	case SESSION_CLOSE: link_refuse(l, c, act.code); break;
@@ -206,6 +221,8 @@ take_terminals(struct loop *l, const struct terminals_note *note)
 	struct room *r = hub_room(l->hub, note->merchant);
 	struct member *m = r == NULL ? NULL : room_members(r), *next;
 
+	if (r != NULL)
+		room_set_told_at(r, ++l->n_told);
 	for (; m != NULL; m = next) {
 		struct conn *c = conn_of_member(m);
 

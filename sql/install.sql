@@ -64,6 +64,7 @@ set local client_min_messages = warning;
 \ir functions/prune_callbacks.sql
 \ir functions/new_epoch.sql
 \ir functions/renumber.sql
+\ir functions/terminal_gone.sql
 \ir functions/terminal_add.sql
 \ir functions/terminal_revoke.sql
 \ir functions/forget_lost.sql

@@ -38,6 +38,20 @@ begin
 				and (old.pay_status = 1 or new.pay_status <> 1))
 			execute function orderbell.order_moved();
 	end if;
+
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_terminal_revoked'
+			and t.tgrelid = 'orderbell.terminal'::regclass) then
+		create trigger orderbell_terminal_revoked after update on orderbell.terminal
+			for each row when (old.revoked_at is null and new.revoked_at is not null)
+			execute function orderbell.terminal_gone();
+	end if;
+
+	if not exists (select from pg_trigger t where t.tgname = 'orderbell_terminal_deleted'
+			and t.tgrelid = 'orderbell.terminal'::regclass) then
+		create trigger orderbell_terminal_deleted after delete on orderbell.terminal
+			for each row when (old.revoked_at is null)
+			execute function orderbell.terminal_gone();
+	end if;
 end $$;
 
 comment on trigger orderbell_merchant_made on orderbell.merchant is
@@ -50,3 +64,7 @@ comment on trigger orderbell_order_paid on orderbell.orders is
 	'an order that becomes paid is an event';
 comment on trigger orderbell_order_moved on orderbell.orders is
 	'an order that moves on acks its events';
+comment on trigger orderbell_terminal_revoked on orderbell.terminal is
+	'who came by a token that is revoked is closed';
+comment on trigger orderbell_terminal_deleted on orderbell.terminal is
+	'who came by a token that is deleted is closed';

@@ -12,7 +12,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
 		('orderbell.order_event', 'orderbell_number_events'),
 		('orderbell.orders', 'orderbell_order_made_paid'),
 		('orderbell.orders', 'orderbell_order_paid'),
-		('orderbell.orders', 'orderbell_order_moved')) as w (of_table, name)
+		('orderbell.orders', 'orderbell_order_moved'),
+		('orderbell.terminal', 'orderbell_terminal_revoked'),
+		('orderbell.terminal', 'orderbell_terminal_deleted')) as w (of_table, name)
 	left join pg_trigger t on t.tgrelid = w.of_table and t.tgname = w.name
 	union all
 	select 'roles', count(*) = 0,

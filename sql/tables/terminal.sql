@@ -17,7 +17,7 @@ begin
 end $$;
 comment on index orderbell.terminal_name is 'of one name a merchant has one that may connect';
 comment on table orderbell.terminal is
-	'Terminals that may connect by a token. Written by terminal_add() and terminal_revoke() only.';
+	'Terminals that may connect by a token. Made by terminal_add(); a row that is deleted is revoked.';
 comment on column orderbell.terminal.id is 'is part of the token';
 comment on column orderbell.terminal.merchant_id is 'whose it is';
 comment on column orderbell.terminal.name is 'acks are made by this name: [A-Za-z0-9._-]{1,64}';

@@ -1,6 +1,6 @@
 -- Terminals with a token of their own: adding, revoking, and what is kept of them.
 \unset ON_ERROR_ROLLBACK
-select plan(33);
+select plan(36);
 truncate orderbell.notifier, orderbell.presence;
 select test.merchant() as m, test.merchant() as n \gset
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
@@ -62,7 +62,17 @@ select is((select string_agg(name || case when revoked_at is null then '' else '
 		order by name, id) from orderbell.terminals where merchant_id = :m and name like 'till%'), 'till-1 revoked, till-1 online, till-2',
 	'the view says which are revoked, and which online');
 select is((select count(*) from pg_attribute where attrelid = 'orderbell.terminals'::regclass and attname like '%hash%'), 0::bigint, 'but no hash');
+select test.heard('ear');
+update orderbell.terminal set revoked_at = clock_timestamp() where id = :third;
+select is((select array_agg(regexp_replace(h, '\s*([:,])\s*', '\1', 'g')) from test.heard('ear') h),
+	array[format('order_control {"revoked":%s,"merchant":%s}', :third, :m)], 'one that is revoked by hand is told');
+update orderbell.terminal set name = 'old' where id = :third;
+delete from orderbell.terminal where id = :third;
+select is_empty($$ select test.heard('ear') $$, 'what happens to a row after that is not');
+select id as fourth from orderbell.terminal where merchant_id = :m and name = 'till-2' \gset
 delete from orderbell.merchant where id = :m;
+select ok(format('order_control {"revoked":%s,"merchant":%s}', :fourth, :m)
+	in (select regexp_replace(h, '\s*([:,])\s*', '\1', 'g') from test.heard('ear') h), 'one that is deleted, as with its merchant, is');
 select is((select count(*) from orderbell.terminal where merchant_id = :m), 0::bigint, 'with a merchant go its terminals');
 
 select test.close('a'), test.close('b'), test.close('ear');

@@ -176,13 +176,14 @@ class Listener(unittest.TestCase):
         self.terminate_notifiers()
         self.expect_terminals(spy, [], since)
 
-    def test_merchants_without_tokens_are_not_spoken_of(self):
+    def test_merchants_without_tokens_are_not_spoken_of_but_where_one_is_said_to_be_gone(self):
         spy = self.watching()
-        self.control(f'{{"revoked":1,"merchant":{self.merchant}}}')
         last = self.ring()
         self.ack(last, "last")
         spy.wait_acked(last[0], merchant=self.merchant)
         self.assertEqual([call for call in spy.calls if "terminals" in call], [])
+        self.control(f'{{"revoked":1,"merchant":{self.merchant}}}')
+        self.expect_terminals(spy, [])
 
     def add_terminals(self, n):
         """Terminals that have tokens; gives their ids."""

@@ -115,6 +115,19 @@ class Terminals(unittest.TestCase):
             self.assertTrue(terminal.is_open)
         self.assertEqual(self.ws(0, token).wait_ended(), 4401)
 
+    def test_a_row_that_is_deleted_by_hand_is_a_revoked_one(self):
+        """The only one of its merchant, who has another's terminal beside it by JWT."""
+        merchant = self.stack.psql("insert into merchant (name) values ('one till') returning id")
+        beside = self.ws(0, self.stack.merchant_token(int(merchant))).wait_until_live()
+        _, token = self.add(merchant)
+        ended = [self.ws(0, token).wait_until_live(), self.ws(1, token).wait_until_live()]
+        begun = time.monotonic()
+        self.stack.psql(f"delete from terminal where merchant_id = {merchant}")
+        for terminal in ended:
+            self.assertEqual(terminal.wait_ended(), 4401)
+        self.assertLess(time.monotonic() - begun, 3)
+        self.assertTrue(beside.is_open)
+
     def test_who_has_closed_his_half_is_answered_once_his_token_is_judged(self):
         _, token = self.add()
         host, _, port = self.notifiers[0].rpartition("//")[2].partition(":")
