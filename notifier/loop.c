@@ -180,8 +180,8 @@ take_kept(struct loop *l, int64_t ticket)
 	link_flush(l, c);
 }
 
-/* True when the merchant's tokens were spoken of since the database was asked: this one may have been
- * revoked between its answer and now, when nobody was there to be told to go. */
+/* True when the merchant's tokens were spoken of since the database was asked: this one may have
+ * been revoked between its answer and now, when nobody was there to be told to go. */
 static bool
 is_in_doubt(const struct loop *l, const struct conn *c, int64_t merchant)
 {
