@@ -166,18 +166,23 @@ def end_notifier(bench):
 
 # --- more than there is time for ---
 
-# A thousand events in one statement, of one merchant or of as many.
-MADE = ("with made as (insert into orderbell.order_event (merchant_id, type, content) "
-        "select {merchant}, $2, $3 || ' ' || n from generate_series(1, 1000) as n returning 1), "
-        "told as materialized (select pg_notify('" + CHANNEL + "', " +
-        PAYLOAD.replace("$3", "$3 || ' ' || n") + ") from generate_series(1, 1000) as n) "
-        "select (select count(*) from made), (select count(*) from told)")
-MADE_AT_ONCE = 1000
+def make_many(n, merchant):
+    """A statement that makes n events, of the merchants that this says of each, a number too."""
+    return ("with made as (insert into orderbell.order_event (merchant_id, type, content) "
+            f"select {merchant}, $2, $3 || ' ' || n from generate_series(1, {n}) as n returning 1) "
+            "select count(*) ")
+
+
+def make_and_tell_many(n):
+    """The same, of one merchant, and all others are told of each."""
+    payload = PAYLOAD.replace("$3", "$3 || ' ' || n")
+    return (make_many(n, "$1") + f", (select count(pg_notify('{CHANNEL}', {payload})) "
+            f"from generate_series(1, {n}) as n) from made")
 
 
 def flood(bench):
     """20,000 events to 1,000 terminals, 10 of which never read: the others, memory, closes"""
-    n_stuck, readers, events = 10, 990, 20000
+    n_stuck, readers, events, at_once = 10, 990, 20000, 1000
     peaks, stuck_closes = [], []
 
     def measure(server, wait_for_closes=False):
@@ -189,8 +194,8 @@ def flood(bench):
             idle = lc.settled(server.pss_bytes)
             cpu, begun = settled_cpu(server), time.monotonic()
             with Peak(bench) as peak:
-                made = lc.publish(bench.env, events=events // MADE_AT_ONCE, bytes=CONTENT_BYTES,
-                                  statement=MADE.format(merchant="$1"))
+                made = lc.publish(bench.env, events=events // at_once, bytes=CONTENT_BYTES,
+                                  statement=make_and_tell_many(at_once))
                 seen = good.final()
             done = Round(server.cpu_seconds() - cpu, time.monotonic() - begun, seen, made)
             if isinstance(server, Ours):
@@ -222,36 +227,43 @@ def flood(bench):
               met=stuck_closes[0] == {"4001": n_stuck})
 
 
-MEMORY_MIB = 16  # a ring, pages of the table under way, and 256 KiB at most for each that is stuck
+# A ring, 256 KiB at most for each that is stuck, a page of the table for each that fell behind: of
+# the 4 GB that 20,000 events are for 1,000 terminals, very little.
+MEMORY_MIB = 32
 
 
 def listener(bench):
     """20,000 events/s for 10 s, over 1,000 merchants: how far behind the last terminal is"""
-    merchants, per_second, seconds = 1000, 20, 10
+    merchants, at_once, per_second, seconds = 1000, 50, 400, 10
+    statements, blocks = per_second * seconds, merchants // at_once
     lc.make_merchants(bench.env, merchants)
-    late, p99, cpu_share, rates = [], [], [], []
+    late, p99, shares, rates = [], [], [], []
     for n in range(3):
-        say(f"round {n + 1}: {per_second * MADE_AT_ONCE} events/s for {seconds} s")
+        say(f"round {n + 1}: {per_second * at_once} events/s for {seconds} s")
         with Ours(bench) as server, \
                 server.load(connections=merchants, merchants=merchants, parallel=256,
-                            events=per_second * seconds) as load:
+                            events=statements // blocks) as load:
             load.ready()
             cpu = settled_cpu(server)
-            made = lc.publish(bench.env, events=per_second * seconds, rate=per_second,
-                              bytes=CONTENT_BYTES, statement=MADE.format(merchant="$1 - 1 + n"))
+            # One statement has an event of each of 50 merchants: blocks 0 to 19, in turn.
+            made = lc.publish(bench.env, events=statements, rate=per_second, first_merchant=0,
+                              merchants=blocks, bytes=CONTENT_BYTES,
+                              statement=make_many(at_once, f"$1 * {at_once} + n") + "from made")
             made_by = time.monotonic()
             seen = load.final()
             late.append((time.monotonic() - made_by) * 1000)
-            cpu_share.append((server.cpu_seconds() - cpu) / made["seconds"] * 100)
+            shares.append((server.cpu_seconds() - cpu) / made["seconds"] * 100)
         p99.append(seen["delivery_ms"]["p99"])
-        rates.append(made["events_per_s"] * MADE_AT_ONCE)
-        if seen["events_min"] != per_second * seconds:
+        rates.append(made["events_per_s"] * at_once)
+        if seen["events_min"] != statements // blocks:
             raise lc.Failed(f"a terminal got {seen['events_min']} events")
-    bench.row("listener, 20,000 events/s for 10 s: all delivered after the last commit",
-              spread(late, "ms", 0), "<= 1000 ms", met=statistics.median(late) <= 1000)
-    bench.row("  from the statement to the terminal, p99", spread(p99, "ms", 0))
-    bench.row("  made, CPU of the notifier", f"{spread(rates, '/s', 0)}, "
-              f"{spread(cpu_share, '% of a core', 0)}")
+    wanted = 0.95 * per_second * at_once
+    bench.row("listener, 20,000 events/s for 10 s: the last delivery after the last commit",
+              spread(late, "ms", 0), "<= 1000 ms",
+              met=statistics.median(late) <= 1000 and statistics.median(rates) >= wanted)
+    bench.row("  made by PostgreSQL", spread(rates, "/s", 0), f">= {wanted:.0f}/s")
+    bench.row("  from the statement to the terminal, p99", spread(p99, "ms", 1))
+    bench.row("  CPU of the notifier", spread(shares, "% of a core", 0))
 
 
 # --- many merchants ---
