@@ -14,7 +14,8 @@ grant execute on function
 	orderbell.pay(text, numeric, text, text, text, text, bigint, int, text, text),
 	orderbell.note_callback(text, text, text, text, text, text, text),
 	orderbell.remind(bigint, bigint, text),
-	orderbell.ring(bigint)
+	orderbell.ring(bigint),
+	orderbell.ring_all(bigint[])
 to orderbell_fcgi;
 
 -- notifier: reads events and the tokens of terminals, acks, tells of itself and its terminals,
@@ -44,6 +45,7 @@ grant execute on function
 	orderbell.timeline(),
 	orderbell.wire_epoch(text),
 	orderbell.ring(bigint),
+	orderbell.ring_all(bigint[]),
 	orderbell.pay(text, numeric, text, text, text, text, bigint, int, text, text),
 	orderbell.remind(bigint, bigint, text),
 	orderbell.notify(bigint, int, text, bigint, jsonb),

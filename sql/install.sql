@@ -55,6 +55,7 @@ set local client_min_messages = warning;
 \ir functions/attached_ring.sql
 \ir functions/attached_moved.sql
 \ir functions/ring.sql
+\ir functions/ring_all.sql
 \ir functions/pay.sql
 \ir functions/note_callback.sql
 \ir functions/remind.sql

@@ -1,5 +1,5 @@
 -- orderbell.may_ring() - whether this transaction may use NOTIFY for its events and acks.
--- Not where it said otherwise (orderbell.bell = later, orderbell.quiet = on), and not when the
+-- Not where it said otherwise (orderbell.bell = later or alone, orderbell.quiet = on), and not when the
 -- server's notification queue is nearly full: the commit would fail, and the notifiers' poll finds
 -- out within a second all the same.
 -- Touches: nothing.
@@ -7,7 +7,7 @@
 create or replace function orderbell.may_ring() returns boolean
 language plpgsql stable as $$
 begin
-	return current_setting('orderbell.bell', true) is distinct from 'later'
+	return coalesce(current_setting('orderbell.bell', true), '') not in ('later', 'alone')
 		and orderbell.quiet_by() is null
 		and pg_notification_queue_usage() < 0.9;
 end $$;

@@ -26,16 +26,17 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
 	v_xact constant xid8 := pg_current_xact_id();
-	v_mark text := current_setting('orderbell.numbered', true);
-	v_numbered constant bigint := case when split_part(v_mark, ' ', 1) = v_xact::text
-		then split_part(v_mark, ' ', 2)::bigint else 0 end;
-	v_quiet_by constant text := orderbell.quiet_by();
+	v_mark constant text := current_setting('orderbell.numbered', true);
+	v_numbered bigint := 0;
 	v_has_more boolean;
 	v_seq bigint;
 	v_rang boolean;
 begin
-	if new.id <= v_numbered then
-		return null;
+	if split_part(v_mark, ' ', 1) = v_xact::text then
+		v_numbered := split_part(v_mark, ' ', 2);
+		if new.id <= v_numbered then
+			return null;
+		end if;
 	end if;
 	select exists (
 		select from orderbell.order_event o
@@ -58,18 +59,18 @@ begin
 	end if;
 
 	-- The short way for most: one event.
-	if not v_has_more then
+	if not v_has_more and coalesce(current_setting('orderbell.quiet', true), '') = '' then
 		update orderbell.stream s set seq = s.seq + 1 where s.merchant_id = new.merchant_id
 		returning s.seq into v_seq;
 		if found then
-			update orderbell.order_event e
-			set seq = v_seq, created_at = clock_timestamp(),
-				acked_at = coalesce(e.acked_at,
-					case when v_quiet_by is not null then clock_timestamp() end),
-				acked_by = coalesce(e.acked_by, v_quiet_by)
+			update orderbell.order_event e set seq = v_seq, created_at = clock_timestamp()
 			where e.id = new.id;
-			v_mark := set_config('orderbell.numbered', v_xact || ' ' || new.id, true);
-			v_rang := orderbell.announce(array[new.merchant_id], array[v_seq]);
+			-- Where it is not to ring, that mostly leaves announce() nothing to do.
+			if current_setting('orderbell.bell', true) is distinct from 'later'
+			or current_setting('synchronous_commit') = 'off'
+			or current_setting('max_prepared_transactions') <> '0' then
+				v_rang := orderbell.announce(array[new.merchant_id], array[v_seq]);
+			end if;
 			return null;
 		end if;
 	end if;

@@ -13,10 +13,10 @@ select test.open('fcgi', 'test_fcgi'), test.open('notifier', 'test_notifier'), t
 -- Exactly what is granted.  A new function or table has to be entered here.
 create temporary table may (who text, what text);
 insert into may values
-	('orderbell_fcgi', 'note_callback pay remind ring'),
+	('orderbell_fcgi', 'note_callback pay remind ring ring_all'),
 	('orderbell_notifier', 'ack escalate forget_presence notifier_beat notifier_gone tell_delivered tell_presence timeline wire_epoch'),
 	('orderbell_dba', 'ack attach attachable attached_moved attached_ring detach doctor drop_attached has_columns has_value items_kind new_epoch notify pay '
-		'placeholders prune prune_callbacks remind renumber ring terminal_add terminal_revoke timeline version wire_epoch'),
+		'placeholders prune prune_callbacks remind renumber ring ring_all terminal_add terminal_revoke timeline version wire_epoch'),
 	('public', null);
 select is((select string_agg(distinct p.proname, ' ' order by p.proname) from pg_proc p
 		where p.pronamespace = 'orderbell'::regnamespace and has_function_privilege(who, p.oid, 'execute')), what,
