@@ -55,7 +55,7 @@ select is((select terminals from orderbell.waiting where merchant_id = :m and se
 select is((select array_agg(seq order by n) from (select seq, row_number() over () as n from orderbell.waiting where merchant_id = :m) w),
 	array[2, 3, 4, 5]::bigint[], 'the oldest comes first');
 select is((select array_agg(a.attname::text order by a.attnum) from pg_attribute a where a.attrelid = 'orderbell.waiting'::regclass and a.attnum > 8),
-	array['first_sent_at', 'first_sent_to', 'terminals'], 'what came later stands last, so that a view that is there can be replaced');
+	array['first_sent_at', 'first_sent_to', 'terminals', 'amount'], 'what came later stands last, so that a view that is there can be replaced');
 
 -- As many as there may be
 select array_agg(5000000000 + g)::text as ids, array_agg(now())::text as times, array_agg('till-' || g)::text as names from generate_series(1, 5000) g \gset
