@@ -1,6 +1,7 @@
 // The merchant's page: what nobody has seen is a card and rings until somebody has; what was seen
 // today is a list.  All text is shown as text, never as HTML.
-import { button, content, drawAge, drawCard, icon, kindOf, make, numberOf, put, timeOf } from "./card.js";
+import { amountOf, brief, button, content, drawAge, drawCard, icon, itemsOf, kindOf, make, numberOf, put,
+  timeOf } from "./card.js";
 import { Orderbell } from "./orderbell.js";
 import { change, keep, load, set, socketUrl, t, terminalName } from "./settings.js";
 import { Sound } from "./sound.js";
@@ -75,10 +76,10 @@ function take(event) {
 
 function addToDay({ event, key }, by) {
   if (!isToday(event)) return;
-  const { type, at } = event;
+  const { type, at, amount, currency } = event;
   const content = event.content.slice(0, TEXT_MAX);
   const known = day.find((line) => line.key === key); // a reload may tell it again
-  day = [known ?? { key, type, at, content, by, seen: new Date().toISOString() },
+  day = [known ?? { key, type, at, content, amount, currency, by, seen: new Date().toISOString() },
     ...day.filter((line) => line !== known)].slice(0, DAY_MAX);
   drawSoon();
   clearTimeout(addToDay.timer);
@@ -136,9 +137,10 @@ let round = 0;
 let endWait = () => {};
 
 function ring(list) {
-  for (const { key, kind, number } of list) {
+  for (const { key, kind, number, event: { voice, language } } of list) {
     if (entries.get(key)?.acking) continue;
-    sound.say({ kind, level: LEVELS[round], number: set.speaks && list.length === 1 ? number?.slice(-4) : null });
+    const reads = set.speaks && list.length === 1;
+    sound.say({ kind, level: LEVELS[round], number: reads ? number?.slice(-4) : null, voice, language });
   }
   ringOn();
 }
@@ -353,9 +355,12 @@ function options(select, values, text, chosen) {
 
 function wanted(list) {
   const words = $("search").value.trim().toLowerCase();
-  return list.filter(({ event, type = event.type, content: text = event.content }) =>
-    (filter === "all" || filter === `k${kindOf({ type })}`) &&
-    (!words || text.toLowerCase().includes(words)));
+  return list.filter(({ event, ...line }) => {
+    const { type, content: text, items } = event ?? line;
+    const all = [text, ...itemsOf({ items }).map(({ name }) => name)];
+    return (filter === "all" || filter === `k${kindOf({ type })}`) &&
+      (!words || all.some((one) => one.toLowerCase().includes(words)));
+  });
 }
 
 let isDrawing = false;
@@ -423,7 +428,7 @@ function drawDay() {
     const kind = kindOf(line);
     const sign = icon(kind);
     const row = make("li", "", sign, make("time", "", timeOf(line.at)), content(entry, ""),
-      make("small", "", t.seenBy(timeOf(line.seen), line.by)));
+      make("small", "", [amountOf(line), t.seenBy(timeOf(line.seen), line.by)].filter(Boolean).join(" · ")));
     row.dataset.kind = kind;
     sign.setAttribute("role", "img");
     sign.removeAttribute("aria-hidden");
@@ -443,7 +448,7 @@ function drawPopup() {
   $("popup").dataset.kind = popped.kind;
   $("popup").querySelector("use").setAttribute("href", `#i-${popped.kind}`);
   put(title, t.types[popped.kind] + (n > 0 ? t.others(n) : ""));
-  put(text, popped.number ?? popped.event.content.slice(0, 120));
+  put(text, brief(popped, 120));
 }
 
 function focusCard(entry) {
@@ -458,7 +463,7 @@ function focusCard(entry) {
 function notify(entry) {
   if (window.Notification?.permission !== "granted" || document.hasFocus()) return;
   try {
-    const body = entry.number ?? entry.event.content.slice(0, 200);
+    const body = brief(entry, 200);
     entry.notice = new Notification(t.types[entry.kind],
       { body, tag: entry.key, lang: set.language, icon: "icon.svg", requireInteraction: true });
     entry.notice.onclick = () => {
@@ -480,7 +485,7 @@ bell.addEventListener("ring", ({ detail: { events } }) => {
   ring(list);
   popped = newest;
   notify(newest);
-  announce(`${t.types[newest.kind]} ${newest.number ?? newest.event.content.slice(0, 200)}`);
+  announce(`${t.types[newest.kind]} ${brief(newest, 200)}`);
   drawSoon();
 });
 bell.addEventListener("acked", ({ detail: { acked, by } }) => {
@@ -527,7 +532,7 @@ listen("speak", ({ target }) => choose({ speaks: target.checked }), "change");
 listen("keys", ({ target }) => choose({ keys: target.checked }), "change");
 // A tap anywhere on a card, but not the end of marking its text.
 listen("cards", ({ target }) => {
-  const entry = entries.get(target.closest("li")?.dataset.key);
+  const entry = entries.get(target.closest("[data-key]")?.dataset.key);
   if (entry && !entry.acking && !target.closest("button") && getSelection().isCollapsed) see([entry]);
 });
 

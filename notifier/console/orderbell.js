@@ -31,6 +31,12 @@
  * @property {string} [epoch] changes when seqs may repeat
  * @property {string} [at] RFC 3339, UTC
  * @property {string} [acked] the terminal that has seen it already
+ * @property {string} [amount] "38.50"
+ * @property {string} [currency] of that, ISO 4217
+ * @property {{name: string, quantity?: number, note?: string}[]} [items] what was ordered
+ * @property {number} [items_more] how many items there are besides
+ * @property {string} [voice] a text to be spoken
+ * @property {string} [language] of that, BCP 47
  *
  * @typedef {{epoch: string, seq: number}} OrderbellCursor
  * @typedef {"connecting" | "catching_up" | "connected" | "offline" | "stopped"} OrderbellState

@@ -4,7 +4,9 @@
 const CHIMES = { 1: [660, 880, 1100], 2: [880, 660, 880, 660], 3: [520, 660], offline: [440, 330, 440, 330] };
 const CLIPS = { 1: "order", 2: "reminder", 3: "notice", offline: "offline" };
 const TONE_S = 0.17;
-const SPEECH_MAX_MS = 8000; // some voices never say that they are done
+const TEXT_MAX = 500; // characters that are spoken
+const SPEECH_MAX_MS = 8000; // some voices never say that they are done;
+const CHARACTER_MS = 150; // a longer text may take longer by this
 
 export class Sound {
   volume = 1;
@@ -64,7 +66,8 @@ export class Sound {
     }
   }
 
-  /** Queues {kind, level, number?}, unless it waits there already. */
+  /** Queues {kind, level, number?, voice?, language?}, unless its kind waits there already.  voice, a
+   * text, is spoken in place of the recorded sentence where the browser can, number after it. */
   say(job) {
     if (!this.#audio || this.volume === 0 || this.#queue.some(({ kind }) => kind === job.kind)) return;
     this.#queue.push(job);
@@ -93,9 +96,20 @@ export class Sound {
     };
   }
 
-  voice() {
-    const isOurs = ({ lang }) => lang.toLowerCase().startsWith(this.language.slice(0, 2));
-    return window.speechSynthesis?.getVoices().find(isOurs);
+  /** The browser's voice for a language: of the same country rather than another. */
+  voice(language = this.language) {
+    const wanted = language.toLowerCase();
+    const voices = window.speechSynthesis?.getVoices().map((voice) =>
+      ({ voice, lang: voice.lang.toLowerCase().replace("_", "-") })) ?? [];
+    const isClose = ({ lang }) => lang.split("-")[0] === wanted.split("-")[0];
+    return (voices.find(({ lang }) => lang === wanted) ?? voices.find(isClose))?.voice;
+  }
+
+  /** What the browser is to speak of a job; isAll: there is nothing else to be said. */
+  #speech({ number, voice: text, language }) {
+    const voice = text && this.voice(language);
+    if (voice) return { text: text.slice(0, TEXT_MAX), voice, isAll: true };
+    return number && this.voice() ? { text: [...number].join(" "), voice: this.voice() } : null;
   }
 
   async #playAll() {
@@ -103,13 +117,14 @@ export class Sound {
     this.isBusy = true;
     while (this.isOn && this.#queue.length > 0) {
       const job = this.#queue.shift();
-      await this.#play(job);
-      if (job.number && this.isHeard && !job.isStopped) await this.#read(job);
+      const speech = this.#speech(job);
+      await this.#play(job, !speech?.isAll);
+      if (speech && this.isHeard && !job.isStopped) await this.#read(speech, job.level);
     }
     this.isBusy = false;
   }
 
-  #play(job) {
+  #play(job, isSpoken) {
     const out = new GainNode(this.#audio, { gain: this.volume * job.level });
     const start = this.#audio.currentTime + 0.03;
     let end = start;
@@ -126,7 +141,7 @@ export class Sound {
       end += TONE_S;
     }
     end += TONE_S;
-    const clip = this.#clips[this.language]?.[job.kind];
+    const clip = isSpoken && this.#clips[this.language]?.[job.kind];
     if (clip instanceof AudioBuffer) {
       const speech = new AudioBufferSourceNode(this.#audio, { buffer: clip });
       speech.connect(out);
@@ -145,18 +160,16 @@ export class Sound {
     });
   }
 
-  #read({ number, level }) {
-    const voice = this.voice();
-    if (!voice) return undefined;
-    const text = new SpeechSynthesisUtterance([...number].join(" "));
-    Object.assign(text, { voice, lang: voice.lang, volume: Math.min(1, this.volume * level) });
+  #read({ text, voice }, level) {
+    const speech = new SpeechSynthesisUtterance(text);
+    Object.assign(speech, { voice, lang: voice.lang, volume: Math.min(1, this.volume * level) });
     return this.#until((done) => {
-      const cancel = this.after(SPEECH_MAX_MS, done);
-      text.onend = text.onerror = () => {
+      const cancel = this.after(SPEECH_MAX_MS + CHARACTER_MS * text.length, done);
+      speech.onend = speech.onerror = () => {
         cancel();
         done();
       };
-      speechSynthesis.speak(text);
+      speechSynthesis.speak(speech);
       return () => {
         cancel();
         speechSynthesis.cancel();

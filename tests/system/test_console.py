@@ -1,5 +1,6 @@
 """The merchant's page, in headless Chromium."""
 
+import json
 import os
 import statistics
 import time
@@ -12,6 +13,8 @@ from stack import TOP, Stack
 FOLDER = os.path.join(TOP, "notifier", "console")
 NASTY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script> 面条 😀"
 RIGHT_TO_LEFT = "\u202eevil\u202c طلب جديد 123 \u2067שלום"
+DISHES = [{"name": "牛肉面", "quantity": 2, "note": "多放辣"}, {"name": "Spring rolls", "quantity": 1.5},
+          *({"name": f"dish {n}"} for n in range(3, 12))]
 SHOP = "shop.test"  # a host that is not this machine's own, as far as the browser knows
 
 
@@ -86,6 +89,104 @@ class Open(ConsoleTest):
         self.assertGreater(page.evaluate("document.querySelector('#cards li').clientHeight"), 1000)
         page.click("#all")
 
+    def test_a_card_has_the_amount_and_what_was_ordered(self):
+        for locale, amount, more in (("en-GB", "€38.50", "+3 more"), ("zh-CN", "€38.50", "另有 3 样")):
+            page = self.on_shift("?merchant=2", locale=locale,
+                                 context={"colorScheme": "dark"} if locale == "zh-CN" else None)
+            order = self.pay_for(DISHES, 2, currency="EUR")
+            page.wait_card(order.number)
+            self.assertEqual(page.text("#cards > li .amount"), amount)
+            self.assertEqual(self.items(page), [
+                "牛肉面 × 2 多放辣", "Spring rolls × 1.5", *(f"dish {n}" for n in range(3, 9)), more])
+            self.assertIn(f"{order.number} · {amount}", page.text("#popup p"))
+            self.assertIn(f"{order.number} · {amount}", page.text("#announcer"))
+            page.do("fill", selector="#search", value="牛肉")
+            page.wait("document.getElementById('cards').children.length === 1")
+            self.picture(page, f"items-{locale}")
+            page.do("fill", selector="#search", value="")
+            self.stack.remind(order)
+            page.wait("document.querySelector('#cards > li').dataset.kind === '2'")
+            self.assertEqual(len(self.items(page)), 9)
+            page.click("#cards > li ul")  # a tap there is one on the card
+            page.wait("document.querySelector('#cards > li.seen')")
+            self.setUp()
+
+    def items(self, page):
+        """What the topmost card says was ordered."""
+        return page.evaluate("[...document.querySelectorAll('#cards > li:first-child ul li')]"
+                             ".map(item => item.textContent)")
+
+    def test_amounts_are_written_as_the_language_does_where_the_currency_is_known(self):
+        page = self.console("?merchant=2")
+        page.wait_connected()
+        written = page.evaluate("""import("/console/card.js").then(({ amountOf }) => [
+            ["38.50"], ["38.5", "CNY"], ["1200.00", "JPY"], ["1200", "JPY"], ["12.125", "EUR"], ["-3.00", "USD"],
+            ["1234567.80", "GBP"], ["¥38", "CNY"], ["38", "nonsense"], [""], [undefined, "CNY"], [{}, "CNY"],
+            ["9".repeat(300)]].map(([amount, currency]) => amountOf({ amount, currency })))""")
+        self.assertEqual(written, ["38.50", "CN¥38.50", "¥1,200", "¥1,200", "€12.125", "-$3.00",
+                                   "£1,234,567.80", "¥38", "38 nonsense", "", "", "", "9" * 100 + "…"])
+
+    def test_hostile_items_are_shown_as_text(self):
+        page = self.on_shift("?merchant=2")
+        order = self.pay_for([{"name": NASTY, "quantity": 1, "note": NASTY}, RIGHT_TO_LEFT, "😀" * 2500], 2)
+        page.wait_card(order.number)
+        nasty, right, long = self.items(page)
+        self.assertEqual(nasty, f"{NASTY} × 1 {NASTY}")
+        self.assertEqual(right, RIGHT_TO_LEFT)
+        self.assertEqual(long, "😀" * 49 + "…")
+        self.picture(page, "hostile-items")
+        # What no database of ours lets through.
+        drawn = page.evaluate("""import("/console/card.js").then(({ drawCard }) => [
+            { items: "x", amount: 5, items_more: "many" }, { items: [null, 5, { name: {} }, { name: "a", note: {}, quantity: "2" }] },
+            { items: [{ name: "😀".repeat(5000) }], amount: "<b>".repeat(1000), currency: "<b>" }, { items_more: 2 },
+          ].map((details) => {
+            const entry = { key: "k", kind: 1, event: { content: "x", at: new Date().toISOString(), ...details } };
+            drawCard(entry, {});
+            return [...entry.card.querySelectorAll(".amount, ul li")].map(({ textContent }) => textContent);
+          }))""")
+        self.assertEqual(drawn, [[], ["a"], ["<b>" * 33 + "<…", "😀" * 100 + "…"], ["+2 more"]])
+        self.assertIsNone(page.evaluate("document.querySelector('#cards img, #popup img, #cards script')"))
+        self.assertNotIn("owned", page.evaluate("document.title"))
+        self.assertFalse(page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+
+    def test_a_shops_own_sentence_is_spoken_by_a_voice_of_its_language(self):
+        """after the chime, and in place of the recorded one; without such a voice that one is heard"""
+        page = self.console("?merchant=2", init="""
+            window.said = [];
+            window.recorded = 0;
+            speechSynthesis.getVoices = () => ["de-DE", "zh-HK", "zh_CN", "en-US"].map((lang) => ({ lang }));
+            window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+            speechSynthesis.speak = (speech) => {
+              said.push(`${speech.lang} ${speech.text}`);
+              setTimeout(speech.onend, 50);
+            };
+            const { start } = AudioBufferSourceNode.prototype;
+            AudioBufferSourceNode.prototype.start = function (...when) { recorded++; start.apply(this, when); };
+            localStorage["orderbell.settings"] = '{"repeatS":0}';""")
+        page.wait_connected()
+        page.click("#start")
+        page.wait_state("connected")
+        self.say("the recordings are there", 2)
+        page.wait("recorded === 1", within_s=15)
+        page.wait("Number(document.body.dataset.sounded) === 2")
+        spoken = []
+        for n, (text, language) in enumerate((("您有新的订单", "zh-CN"), ("Order up", "en-GB"), ("ordine", "it"),
+                                              ("Bestellung", "de"), ("No language", None))):
+            details = {"voice": text, **({"language": language} if language else {})}
+            self.tell(f"sentence {n}", details)
+            page.wait(f"Number(document.body.dataset.sounded) === {n + 3}", within_s=15)
+            page.wait(f"said.length + recorded === {n + 2}", within_s=15)
+            spoken.append(page.evaluate("said[said.length - 1]"))
+            page.click("#cards > li:not(.seen) .strong")
+        self.assertEqual(page.evaluate("said"), [
+            "zh_CN 您有新的订单", "en-US Order up", "de-DE Bestellung", "en-US No language"])
+        self.assertEqual(page.evaluate("recorded"), 2, spoken)
+
+    def tell(self, content, details, merchant=2):
+        text = json.dumps(details, ensure_ascii=False).replace("'", "''")
+        self.stack.psql(f"select notify({merchant}, 9, '{content}', null, '{text}')")
+
     def test_a_card_appears_within_100_ms_of_its_frame(self):
         page = self.on_shift("?merchant=3")
         page.evaluate("""void new MutationObserver((changes) => {
@@ -97,7 +198,7 @@ class Open(ConsoleTest):
         with clients.PythonTerminal(self.stack.ws_url(merchant=3), v1=True) as terminal:
             terminal.wait_until_live()
             for _ in range(5):
-                order = self.pay(3)
+                order = self.pay_for(DISHES, 3, currency="CNY")
                 terminal.event_of(order.id)
                 page.wait_card(order.number)
                 frame = next(f for f in terminal.frames if f.json.get("orderId") == order.id)
@@ -111,7 +212,8 @@ class Open(ConsoleTest):
         page = self.on_shift("?merchant=3")
         # By the processor's time: whoever else has it makes no task of ours longer.
         self.browser.do("watchTasks")
-        self.stack.psql("select notify(3, 9, 'two hundred-' || n) from generate_series(1, 200) n")
+        dishes = json.dumps({"amount": "38.50", "currency": "CNY", "items": DISHES}, ensure_ascii=False)
+        self.stack.psql(f"select notify(3, 9, 'two hundred-' || n, null, '{dishes}') from generate_series(1, 200) n")
         page.wait("document.getElementById('cards').children.length === 200")
         self.stack.psql("select notify(3, 9, 'one more')")
         page.wait_card("one more")
@@ -363,8 +465,9 @@ class Open(ConsoleTest):
     def test_it_fits_a_phone(self):
         page = self.on_shift("?merchant=2", locale="zh-CN",
                              context={"viewport": {"width": 360, "height": 740}})
-        order = self.pay(2)
+        order = self.pay_for([{"name": "M" * 150, "quantity": 2, "note": "N" * 150}, *DISHES], 2, "1234567.80", "CNY")
         page.wait_card(order.number)
+        self.picture(page, "phone-items-zh")
         self.say("W" * 300, 2)
         page.wait_card("WWW")
         self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 360)
@@ -373,7 +476,7 @@ class Open(ConsoleTest):
         page.click_card(order.number)
 
     def test_axe_finds_nothing_serious(self):
-        self.pay(2)
+        self.pay_for(DISHES, 2, currency="CNY")
         self.say("A long text. " * 40, 2)
         for name, how in (("light", {}), ("dark", {"colorScheme": "dark"}),
                           ("phone", {"viewport": {"width": 390, "height": 844}})):

@@ -1,5 +1,6 @@
 """pages - what the tests of the merchant's page share."""
 
+import json
 import os
 import time
 import unittest
@@ -50,6 +51,14 @@ class PageTest(unittest.TestCase):
     def pay(self, merchant=1):
         order = self.stack.place_order(merchant=merchant)
         self.stack.pay_by_sql(order)
+        return order
+
+    def pay_for(self, items, merchant=1, amount="38.50", currency=""):
+        """A paid order of these; with a currency where the shop's database has one."""
+        order = self.stack.place_order(merchant=merchant, amount=amount)
+        text = json.dumps(items, ensure_ascii=False).replace("'", "''")
+        self.stack.psql(f"set orderbell.currency = '{currency}'; update orders set items = '{text}', "
+                        f"pay_status = 1, status = 2 where id = {order.id}")
         return order
 
     def acked_by(self, content, merchant=1):
