@@ -51,6 +51,15 @@ class MiniProgram(pages.PageTest):
         self.wait_for(lambda page: text not in page["texts"], "the card gone")
         self.assertEqual(self.acked_by(text, 2), "mini-1")
 
+    def test_a_card_has_the_amount_and_what_was_ordered(self):
+        order = self.pay_for([{"name": "面", "quantity": 2}, *(f"dish {n}" for n in range(2, 11))], 2,
+                             currency="CNY")
+        page = self.wait_for(lambda page: f"订单号:{order.number}" in page["texts"], "the card")
+        self.assertEqual(page["details"],
+                         ["CNY 38.50", "面 × 2", *(f"dish {n}" for n in range(2, 9)), "另有 2 样"])
+        self.program.do("tap", text=f"订单号:{order.number}")
+        self.wait_for(lambda page: page["details"] == [], "the card gone")
+
     def test_what_another_terminal_has_seen_is_gone(self):
         self.say("seen elsewhere", 2)
         self.wait_for(lambda page: "seen elsewhere" in page["texts"], "the card")

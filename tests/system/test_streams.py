@@ -93,6 +93,38 @@ class Streams(Cases):
         self.assertEqual([f"{epoch}:{seq}" for seq in (1, 3, 3, 4, 5)], stream.ids[1:])
         self.assertTrue(500 <= stream.retry_ms < 3000, stream.retry_ms)
 
+    def test_amount_items_and_voice_are_told_to_who_knows_them_and_to_nobody_else(self):
+        self.stack.psql(f"update merchant set language = 'zh-CN' where id = {self.merchant};"
+                        "insert into template (merchant_id, voice) "
+                        f"values ({self.merchant}, '来了{{number}}，请处理')")
+        plain = PythonTerminal(self.stack.ws_url("till-p", self.merchant))
+        self.addCleanup(plain.close)
+        plain.wait_open()
+        live, stream = self.v1(), self.stream().wait_until_live()
+        cursor = Poll(self.url("poll")).cursor
+        order = self.stack.place_order(merchant=self.merchant, amount="38.50")
+        self.stack.psql("""update orders set items = '["茶", {"name": "<面>", "quantity": 2, "note": "辣", "price": 9}]'
+            where id = %d; set orderbell.currency = 'CNY'; update orders set pay_status = 1 where id = %d"""
+                        % (order.id, order.id))
+        told = self.wait_seq(live, 1)
+        self.assertEqual({key: told[key] for key in told if key not in ("epoch", "at")}, {
+            "type": 1, "orderId": order.id, "content": f"订单号:{order.number}", "seq": 1,
+            "amount": "38.50", "currency": "CNY", "items": [{"name": "茶"}, {"name": "<面>", "quantity": 2, "note": "辣"}],
+            "voice": f"来了{order.number}，请处理", "language": "zh-CN"})
+        self.assertEqual(self.wait_seq(stream, 1), told)
+        self.assertEqual(Poll(self.url("poll"), cursor).events, [told])
+        self.assertEqual(set(self.wait_seq(plain, 1)),
+                         {"type", "orderId", "content", "seq", "epoch", "at"})
+        # Read from the table by who comes later, and once somebody has seen it.
+        self.assertEqual(self.wait_seq(self.v1("late"), 1), told)
+        self.ack(1)
+        again = self.v1("later", after={"epoch": told["epoch"], "seq": 0})
+        self.assertEqual(self.wait_seq(again, 1), {**told, "acked": "dba"})
+        self.stack.remind(order)
+        reminder = self.wait_seq(live, 2)
+        self.assertEqual((reminder["type"], reminder["amount"], reminder["items"]),
+                         (2, "38.50", told["items"]))
+
     def test_a_stream_resumes_by_last_event_id_and_by_after(self):
         self.notify(5)
         first = self.stream().wait_until_live()

@@ -1,6 +1,6 @@
 // miniprogram.mjs FOLDER WS_URL - runs the mini-program's page in miniprogram-simulate, with sockets
 // that are real.  FOLDER: the example with orderbell.js in it.  By a JSON object a line on its input:
-//   {id, do: "read"}        result: {state, texts, played, kept}
+//   {id, do: "read"}        result: {state, texts, details, played, kept}
 //   {id, do: "tap", text}   the button of the card with that text
 //   {id, do: "hide", awayMs} / {id, do: "show"}   into the background (with connections that are cut
 //                           without a word, as WeChat does), and back
@@ -73,6 +73,8 @@ const verbs = {
   read: () => ({
     state: page.data.state,
     texts: [...page.dom.querySelectorAll(".main--content, .content")].map(({ textContent }) => textContent),
+    details: [...page.dom.querySelectorAll(
+      ".main--amount, .main--line, .amount, .line")].map(({ textContent }) => textContent),
     played,
     connections: sockets.length,
     kept: [...storage.keys()],

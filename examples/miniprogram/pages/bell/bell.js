@@ -8,7 +8,15 @@ const AWAY_MS = 3000; // in the background: what WeChat may have cut without a w
 
 const TITLES = { 1: "来单提醒", 2: "客户催单" };
 const STATES = { connecting: "正在连接", catching_up: "正在补齐", connected: "已连接", offline: "连接中断", stopped: "未授权" };
+const ITEMS_MAX = 8; // of a card
 const CLIPS = { 1: "order", 2: "reminder" };
+
+// What was ordered, a line each.
+function linesOf({ items = [], items_more: more = 0 }) {
+  const lines = items.slice(0, ITEMS_MAX).map(({ name, quantity }) => (quantity ? `${name} × ${quantity}` : name));
+  const rest = items.length - lines.length + more;
+  return rest > 0 ? [...lines, `另有 ${rest} 样`] : lines;
+}
 
 Component({
   data: { state: "connecting", stateText: STATES.connecting, events: [] },
@@ -58,7 +66,9 @@ Component({
       const { seq, type, content, at } = event;
       const title = TITLES[type] || "通知";
       const time = at ? new Date(at).toTimeString().slice(0, 5) : "";
-      this.setData({ events: [{ seq, type, title, content, time }, ...this.data.events].slice(0, 200) });
+      const amount = [event.currency, event.amount].filter(Boolean).join(" ");
+      const card = { seq, type, title, content, time, amount, lines: linesOf(event) };
+      this.setData({ events: [card, ...this.data.events].slice(0, 200) });
     },
 
     forget(seqs) {
