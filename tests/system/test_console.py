@@ -370,7 +370,7 @@ class Open(ConsoleTest):
     def test_a_popup_tells_of_the_newest_until_it_is_seen(self):
         page = self.on_shift("?merchant=2")
         order = self.pay(2)
-        page.wait(f"document.querySelector('#popup span').textContent === '{order.number}'")
+        page.wait(f"document.querySelector('#popup span').textContent === '{order.number} · 38.00'")
         self.assertTrue(page.is_shown("#popup"))
         page.click("#popup-show")
         self.assertEqual(page.evaluate("document.activeElement.closest('li').querySelector('p').textContent"),
@@ -378,7 +378,7 @@ class Open(ConsoleTest):
         page.click("#popup-seen")
         self.assertNotIn(order.number, page.waiting())
         second = self.pay(2)
-        page.wait(f"document.querySelector('#popup span').textContent === '{second.number}'")
+        page.wait(f"document.querySelector('#popup span').textContent === '{second.number} · 38.00'")
         page.click("#popup-close")
         self.assertFalse(page.is_shown("#popup"))
         self.assertIn(second.number, page.waiting())
@@ -395,7 +395,7 @@ class Open(ConsoleTest):
             window.focus = () => { window.wasFocused = true; };""")
         order = self.pay(2)
         page.wait("notes.length === 1")
-        self.assertEqual(page.evaluate("[notes[0].title, notes[0].body]"), ["New order", order.number])
+        self.assertEqual(page.evaluate("[notes[0].title, notes[0].body]"), ["New order", f"{order.number} · 38.00"])
         page.evaluate("notes[0].dispatchEvent(new Event('click'))")
         self.assertTrue(page.evaluate("wasFocused && notes[0].isClosed"))
         self.assertEqual(page.evaluate("document.activeElement.closest('li').querySelector('p').textContent"),

@@ -64,10 +64,11 @@ class PlainContract(unittest.TestCase):
             "select wire_epoch(epoch) from stream where merchant_id = 1"))
         self.assertRegex(event["at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
-    def test_a_v1_terminal_gets_the_same_event(self):
+    def test_a_v1_terminal_gets_the_same_event_and_the_amount(self):
         order = self.stack.place_order()
         self.stack.pay_by_sql(order)
-        self.assertEqual(self.v1.event_of(order.id), self.plain.event_of(order.id))
+        self.assertEqual(self.v1.event_of(order.id),
+                         {**self.plain.event_of(order.id), "amount": "38.00"})
 
     def test_all_it_ever_gets_is_text_with_events_in_it(self):
         order = self.stack.place_order()
