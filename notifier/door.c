@@ -1,7 +1,6 @@
 #include "notifier/door.h"
 
 #include <arpa/inet.h>
-#include <civetweb.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -16,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "notifier/civet.h"
 #include "notifier/handover.h"
 #include "notifier/passage.h"
 #include "notifier/selftest.h"
@@ -23,16 +23,11 @@
 #include "shared/log.h"
 #include "shared/loglimit.h"
 
-enum {
-	CONSOLE_NAME_MAX = 64,
-	BODY_PIECES_MAX = 16,
-	PATH_SIZE = 1024,
-	RETRY_MIN_MS = 500,
-	RETRY_SPREAD_MS = 2500
-};
+enum { CONSOLE_NAME_MAX = 64, RETRY_MIN_MS = 500, RETRY_SPREAD_MS = 2500 };
 
 struct door {
 	struct mg_context *civetweb;
+	struct civet_calls calls;
 	const struct door_options *options;
 	pthread_mutex_t access_lock;
 	struct access *access; /* a reference */
@@ -49,45 +44,7 @@ struct door {
 	atomic_int self_test_fd;
 };
 
-/* --- answers --- */
-
-static void
-reply_with(struct mg_connection *mg, int status, const char *headers, const char *body, size_t len)
-{
-	const struct mg_request_info *info = mg_get_request_info(mg);
-
-	/* Not civetweb's helper for errors: 1.15's sends no status line on upgrade requests. */
-	mg_printf(mg, "HTTP/1.1 %d %s\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
-	    status, mg_get_response_code_text(mg, status), headers, len);
-	if (strcmp(info->request_method, "HEAD") != 0)
-		mg_write(mg, body, len);
-}
-
-/* What has come of a body that nobody will read is taken out of the socket: closing over it would
- * reset the connection, and the client might never see the answer. */
-static void
-drop_arrived_body(void)
-{
-	char bytes[4096];
-
-	for (int i = 0; i < BODY_PIECES_MAX; i++) {
-		if (recv(gate_last_descriptor(), bytes, sizeof bytes, MSG_DONTWAIT) <= 0)
-			return;
-	}
-}
-
-static int
-reply(struct mg_connection *mg, int status, const char *headers, const char *text)
-{
-	char all[1024];
-
-	snprintf(all, sizeof all,
-	    "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n%s",
-	    headers);
-	reply_with(mg, status, all, text, strlen(text));
-	drop_arrived_body();
-	return status;
-}
+/* --- refusals --- */
 
 static enum metric
 metric_of(int status)
@@ -115,15 +72,13 @@ header_of(int status)
 	}
 }
 
-/* --- routes --- */
-
 /* One request on its way through the door. */
 struct visit {
 	struct door *door;
 	struct access *access; /* a reference */
 	struct mg_connection *mg;
 	struct request request;
-	char path[PATH_SIZE]; /* decoded */
+	char path[CIVET_PATH_SIZE]; /* decoded */
 };
 
 /* Anybody can be refused as often as he likes: some lines a second are enough. */
@@ -153,17 +108,19 @@ refuse(struct visit *v, int status, const char *reason)
 	tell_refused(v, status, reason);
 	snprintf(text, sizeof text, "%s\n", reason);
 	if (status == 405)
-		snprintf(headers, sizeof headers, "Allow: %s\r\n",
-		    passage_methods(mg_get_request_info(v->mg)->local_uri));
+		snprintf(
+		    headers, sizeof headers, "Allow: %s\r\n", passage_methods(v->request.path));
 	else
 		snprintf(headers, sizeof headers, "%s", header_of(status));
-	return reply(v->mg, status, headers, text);
+	return civet_say(v->mg, status, headers, text);
 }
+
+/* --- routes --- */
 
 static int
 serve_health(struct visit *v)
 {
-	return reply(v->mg, 200, "", "ok\n");
+	return civet_say(v->mg, 200, "", "ok\n");
 }
 
 static int
@@ -172,8 +129,8 @@ serve_readiness(struct visit *v)
 	const struct door_answers *answers = v->door->answers;
 
 	if (answers->is_ready(answers->arg))
-		return reply(v->mg, 200, "", "ready\n");
-	return reply(v->mg, 503, "Retry-After: 1\r\n", "not listening to the database\n");
+		return civet_say(v->mg, 200, "", "ready\n");
+	return civet_say(v->mg, 503, "Retry-After: 1\r\n", "not listening to the database\n");
 }
 
 static int
@@ -184,10 +141,10 @@ serve_metrics(struct visit *v)
 	FILE *out = open_memstream(&text, &len);
 
 	if (out == NULL)
-		return reply(v->mg, 500, "", "out of memory\n");
+		return civet_say(v->mg, 500, "", "out of memory\n");
 	metrics_write(v->door->metrics, out);
 	if (fclose(out) == 0)
-		reply_with(v->mg, 200, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
+		civet_send(v->mg, 200, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n",
 		    text, len);
 	free(text);
 	return 200;
@@ -201,8 +158,8 @@ redirect_to_console(struct visit *v)
 
 	snprintf(headers, sizeof headers, "Location: /console/%s%.400s\r\n",
 	    query != NULL ? "?" : "", query != NULL ? query : "");
-	return reply(v->mg, 302, strpbrk(headers, "\n") == strrchr(headers, '\n') ? headers : "",
-	    "see /console/\n");
+	return civet_say(v->mg, 302,
+	    strpbrk(headers, "\n") == strrchr(headers, '\n') ? headers : "", "see /console/\n");
 }
 
 /* Files lie flat in one directory: no name can lead out of it. */
@@ -373,47 +330,6 @@ find_route(const char *path)
 	return NULL;
 }
 
-/* A header's value without the white space behind it (RFC 9110, section 5.5), which civetweb leaves
- * there.  The text is civetweb's request buffer: ours to write while the request lasts. */
-static const char *
-trim_value(const char *value)
-{
-	size_t n = strlen(value);
-
-	while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
-		n--;
-	((char *)(uintptr_t)value)[n] = '\0';
-	return value;
-}
-
-static void
-read_headers(const struct mg_request_info *info, struct request *r)
-{
-	for (int i = 0; i < info->num_headers && i < REQUEST_HEADERS_MAX; i++) {
-		r->headers[i].name = info->http_headers[i].name;
-		r->headers[i].value = trim_value(info->http_headers[i].value);
-		r->n_headers++;
-	}
-}
-
-/* Fills in what civetweb would let pass or read otherwise.  0, or the status of the refusal. */
-static int
-read_request(const struct mg_request_info *info, struct visit *v, const char **reason)
-{
-	*reason = "too many header fields";
-	if (info->num_headers >= REQUEST_HEADERS_MAX)
-		return 431; /* civetweb drops what is more: a proxy's word might be among it */
-	read_headers(info, &v->request);
-	*reason = "exactly one Host header is needed";
-	if (strcmp(info->http_version, "1.0") != 0 &&
-	    request_header_count(&v->request, "Host") != 1)
-		return 400; /* RFC 9112, section 3.2 */
-	/* civetweb itself would decode %00 to the end of the path. */
-	*reason = "the path is not one";
-	v->request.path = v->path;
-	return request_decode_path(info->local_uri, v->path, sizeof v->path) ? 0 : 400;
-}
-
 /* The gate knows how fast a peer comes; for whom a proxy speaks is known here. */
 static bool
 is_too_fast(const struct visit *v)
@@ -427,14 +343,12 @@ is_too_fast(const struct visit *v)
 }
 
 static int
-answer(struct visit *v, const struct mg_request_info *info)
+answer(struct visit *v)
 {
 	const struct route *route;
 	const char *reason;
-	int status = read_request(info, v, &reason);
+	int status = civet_read(mg_get_request_info(v->mg), v->path, &v->request, &reason);
 
-	/* One request per connection; and civetweb is not to wait for a body that nobody wants. */
-	mg_disable_connection_keep_alive(v->mg);
 	if (status != 0)
 		return refuse(v, status, reason);
 	if (is_too_fast(v))
@@ -485,96 +399,25 @@ door_set_access(struct door *d, struct access *access)
 	access_release(old);
 }
 
-/* civetweb calls this for every request it could read; whatever it is, it ends here. */
 static int
-begin_request(struct mg_connection *mg)
+take_request(void *arg, struct mg_connection *mg)
 {
-	const struct mg_request_info *info = mg_get_request_info(mg);
-	struct visit v = {
-	    .door = info->user_data,
-	    .mg = mg,
-	    .access = hold_access(info->user_data),
-	    .request =
-		{
-		    .method = info->request_method,
-		    .version = info->http_version,
-		    .path = info->local_uri,
-		    .query = info->query_string,
-		    .peer = info->remote_addr,
-		},
-	};
-	int status = answer(&v, info);
+	struct visit v = {.door = arg, .mg = mg, .access = hold_access(arg)};
+	int status = answer(&v);
 
 	access_release(v.access);
 	return status;
 }
 
-/* civetweb calls this for what it could not read.  Its own answer would have no status line where
- * the request asked for an upgrade. */
-static int
-http_error(struct mg_connection *mg, int status, const char *message)
+static void
+count_unread(void *arg, int status)
 {
-	struct door *d = mg_get_request_info(mg)->user_data;
+	struct door *d = arg;
 
-	(void)message;
 	metrics_add(d->metrics, metric_of(status), 1);
-	mg_disable_connection_keep_alive(mg);
-	mg_printf(mg, "HTTP/1.1 %d %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
-	    mg_get_response_code_text(mg, status));
-	drop_arrived_body();
-	return 0;
-}
-
-static int
-log_message(const struct mg_connection *mg, const char *message)
-{
-	char text[300];
-
-	(void)mg;
-	log_debug("civetweb: \"%s\"", log_escape(text, sizeof text, message, strlen(message)));
-	return 1;
 }
 
 /* --- opening and closing --- */
-
-static struct mg_context *
-start_civetweb(struct door *d)
-{
-	static const struct mg_callbacks callbacks = {
-	    .begin_request = begin_request,
-	    .http_error = http_error,
-	    .log_message = log_message,
-	};
-	char n_threads[12];
-	const char *options[] = {
-	    "listening_ports",
-	    d->options->listen,
-	    "num_threads",
-	    n_threads,
-	    "connection_queue",
-	    "256",
-	    "listen_backlog",
-	    "4096",
-	    "tcp_nodelay",
-	    "1",
-	    "request_timeout_ms",
-	    "3000",
-	    "enable_keep_alive",
-	    "no",
-	    "max_request_size",
-	    "8192",
-	    "enable_directory_listing",
-	    "no",
-	    "decode_url",
-	    "no",
-	    "enable_auth_domain_check",
-	    "no",
-	    NULL,
-	};
-
-	snprintf(n_threads, sizeof n_threads, "%d", d->options->n_threads);
-	return mg_start(&callbacks, d, options);
-}
 
 static bool
 choose_self_test_path(struct door *d)
@@ -606,6 +449,7 @@ door_open(const struct door_options *options, struct access *access, struct carr
 	d->census = census;
 	d->pace = pace;
 	d->trust = (struct gate_trust){is_proxy, d};
+	d->calls = (struct civet_calls){d, take_request, count_unread};
 	d->metrics = metrics;
 	atomic_init(&d->self_test_fd, -1);
 	if (!choose_self_test_path(d) || !handover_init(&d->handover))
@@ -613,9 +457,8 @@ door_open(const struct door_options *options, struct access *access, struct carr
 	d->gate = gate_new(&options->gate, &d->trust, census, pace, metrics);
 	if (d->gate == NULL)
 		goto failed;
-	mg_init_library(0);
 	*reason = "cannot listen: is the address right, and the port free?";
-	d->civetweb = start_civetweb(d);
+	d->civetweb = civet_start(options->listen, options->n_threads, &d->calls);
 	if (d->civetweb == NULL)
 		goto failed;
 	*reason = "this civetweb does not call our listen(): another build than the program needs";
