@@ -77,6 +77,15 @@ class Bench:
         self.rows.append(Row(figure, value, target, **rest))
         say("  ".join(cell for cell in self.rows[-1].cells() if cell))
 
+    def compare(self, figure, values, floors, unit, target=("", None), digits=2):
+        """A row of medians and spreads.  target: what the floor is called, and how many times as
+        much as it the values may be at most (None: as they are)."""
+        ratio = ratio_of(values, floors)
+        name, most = target
+        self.row(figure, spread(values, unit, digits), most and f"<= {most:g} x {name}" or "",
+                 floor=spread(floors, unit, digits), ratio=f"{ratio:.2f}",
+                 met=None if most is None else ratio <= most)
+
     def empty(self):
         lc.wait_until_empty(self.url)
 

@@ -204,9 +204,8 @@ def storm(bench):
               ratio=f"{ratio_of(ours[0], floor[0]):.2f}", met=statistics.median(ours[0]) >= 10000)
     bench.row("  refused or lost", f"{sum(refused)} of {n * rounds}", "none",
               met=sum(refused) == 0)
-    bench.row("  CPU of one", spread(ours[1], "us", 1), floor=spread(floor[1], "us", 1),
-              ratio=f"{ratio_of(ours[1], floor[1]):.2f}")
-    bench.row("  p99 of one", spread(ours[2], "ms", 1), floor=spread(floor[2], "ms", 1))
+    bench.compare("  CPU of one", ours[1], floor[1], "us", digits=1)
+    bench.compare("  p99 of one", ours[2], floor[2], "ms", digits=1)
 
 
 def two(bench):

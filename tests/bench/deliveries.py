@@ -13,7 +13,7 @@ import typing
 
 import loadclient as lc
 import processes
-from bench import CHANNEL, CONTENT_BYTES, PAYLOAD, TELL_BOTH, counts, in_turn, ratio_of, say, spread
+from bench import CHANNEL, CONTENT_BYTES, PAYLOAD, TELL_BOTH, counts, in_turn, say, spread
 from returns import Peak
 from servers import PEER_KINDS, Absent, BatchFloor, Floor, Ours
 
@@ -68,10 +68,9 @@ def burst(bench):
         return deliver(server, connections, events, per_transaction=events)
 
     got = in_turn(bench, (Ours, BatchFloor), 5, measure)
-    ours, floor = costs(got[Ours]), costs(got[BatchFloor])
-    ratio = ratio_of(ours, floor)
-    bench.row("burst, 200 events x 10,000: CPU a million deliveries", spread(ours, "s"),
-              "<= 2 x batch floor", floor=spread(floor, "s"), ratio=f"{ratio:.2f}", met=ratio <= 2)
+    ours = costs(got[Ours])
+    bench.compare("burst, 200 events x 10,000: CPU a million deliveries", ours,
+                  costs(got[BatchFloor]), "s", ("batch floor", 2))
     for kind in (Floor, *PEER_KINDS):
         measure_peer(bench, kind, measure, statistics.median(ours))
 
@@ -99,11 +98,8 @@ def paced(bench):
     events, connections, rate = 200, 1000, 50
     got = in_turn(bench, (Ours, Floor), 5,
                   lambda server: deliver(server, connections, events, rate=rate))
-    ours, floor = costs(got[Ours]), costs(got[Floor])
-    ratio = ratio_of(ours, floor)
-    bench.row("paced, 50/s x 1,000: CPU a million deliveries", spread(ours, "s"),
-              "<= 1.1 x send floor", floor=spread(floor, "s"), ratio=f"{ratio:.2f}",
-              met=ratio <= 1.1)
+    bench.compare("paced, 50/s x 1,000: CPU a million deliveries", costs(got[Ours]),
+                  costs(got[Floor]), "s", ("send floor", 1.1))
 
 
 # --- latency ---
@@ -127,10 +123,7 @@ def latency(bench):
                 got[kind].append(seen["delivery_ms"])
         for q, most in (("p50", 1.4), ("p99", 2.0)):
             ours, floor = ([each[q] * 1000 for each in got[kind]] for kind in (Ours, Floor))
-            ratio = ratio_of(ours, floor)
-            bench.row(f"latency {q}, {in_words}", spread(ours, "us", 0),
-                      f"<= {most} x send floor", floor=spread(floor, "us", 0),
-                      ratio=f"{ratio:.2f}", met=ratio <= most)
+            bench.compare(f"latency {q}, {in_words}", ours, floor, "us", ("send floor", most), 0)
 
 
 def listen_both(bench, floor_first, publishing):
@@ -209,14 +202,10 @@ def flood(bench):
     got = in_turn(bench, (Ours, BatchFloor), 3, measure)
     with Ours(bench) as server:
         got[Ours].append(measure(server, wait_for_closes=True))
-    ours, floor = ([each.seconds for each in got[kind]] for kind in (Ours, BatchFloor))
-    ratio = ratio_of(ours, floor)
-    bench.row("flood of 20,000, 10 of 1,000 never read: the others have all after",
-              spread(ours, "s"), "<= 1.5 x batch floor", floor=spread(floor, "s"),
-              ratio=f"{ratio:.2f}", met=ratio <= 1.5)
-    bench.row("  CPU a million deliveries", spread(costs(got[Ours]), "s"),
-              floor=spread(costs(got[BatchFloor]), "s"),
-              ratio=f"{ratio_of(costs(got[Ours]), costs(got[BatchFloor])):.2f}")
+    bench.compare("flood of 20,000, 10 of 1,000 never read: the others have all after",
+                  *([each.seconds for each in got[kind]] for kind in (Ours, BatchFloor)),
+                  "s", ("batch floor", 1.5))
+    bench.compare("  CPU a million deliveries", costs(got[Ours]), costs(got[BatchFloor]), "s")
     least = min(each.seen["events_min"] for each in got[Ours])
     closed = sum(sum(each.seen["closes"].values()) for each in got[Ours])
     bench.row("  the others: each got, closed", f"{least} of {events}, {closed}", "all, 0",
@@ -280,11 +269,8 @@ def merchants(bench):
     for turn in range(3):
         for of in (1, n) if turn % 2 == 0 else (n, 1):
             got[of].append(deliver_to_random(bench, of, rate, seconds))
-    one, many = got[1], got[n]
-    ratio = ratio_of(many, one)
-    bench.row(f"{n} merchants x 2, {rate}/s to random ones: CPU a delivery",
-              spread(many, "us", 1), "<= 2 x one merchant",
-              floor=f"{spread(one, 'us', 1)}, 1 merchant", ratio=f"{ratio:.2f}", met=ratio <= 2)
+    bench.compare(f"{n} merchants x 2, {rate}/s to random ones: CPU a delivery", got[n], got[1],
+                  "us", ("one merchant", 2), 1)
 
 
 RESERVE = 500  # descriptors that a notifier keeps for all else
