@@ -33,6 +33,10 @@ struct carrier_needs {
 	/* The events of a merchant from now on: answered by carrier_post_stream(), then items. */
 	void (*watch)(void *arg, int64_t merchant);
 	void (*unwatch)(void *arg, int64_t merchant);
+	/* Of a merchant that is watched no items for now, because his terminals here have more
+	 * than they take; and again.  Counted. */
+	void (*hold)(void *arg, int64_t merchant);
+	void (*release)(void *arg, int64_t merchant);
 	/* What was missed: answered by carrier_post_page() to that loop. */
 	void (*ask)(void *arg, int loop, enum page_kind kind, int64_t merchant, int64_t after);
 	/* Events were seen at the terminal `by`; false: not now.  A ticket that is not 0 is

@@ -239,6 +239,53 @@ settle_run(struct conn *c, struct item_run *run, size_t n_sent, struct sent *sen
 	}
 }
 
+bool
+conn_fits_volley(const struct conn *c, const struct volley *v)
+{
+	return c->partial == NULL && outbox_len(&c->outbox) == 0 &&
+	       (v->lowest == 0 || v->lowest >= c->next_seq);
+}
+
+/* All of it went out: nothing more to do for each item than the first time. */
+static void
+settle_volley(struct conn *c, struct volley *v, struct item_run *run, struct sent *sent)
+{
+	if (!v->was_sent) {
+		v->was_sent = true;
+		settle_run(c, run, v->len, sent);
+		return;
+	}
+	run->at += v->n_items;
+	run->n -= v->n_items;
+	if (v->highest >= c->next_seq)
+		c->next_seq = v->highest + 1;
+	sent->n_delivered += v->n_delivered;
+}
+
+enum conn_status
+conn_send_volley(
+    struct conn *c, int64_t now_ms, struct volley *v, struct item_run *run, struct sent *sent)
+{
+	ssize_t n;
+
+	do
+		n = send(c->fd, v->bytes, v->len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return CONN_GONE;
+	if (n == (ssize_t)v->len) {
+		settle_volley(c, v, run, sent);
+		return CONN_OK;
+	}
+	if (n > 0) {
+		settle_run(c, run, (size_t)n, sent);
+		c->blocked_since_ms = 0;
+	}
+	if (c->blocked_since_ms == 0)
+		c->blocked_since_ms = now_ms;
+	return CONN_OK;
+}
+
 enum conn_status
 conn_send(struct conn *c, int64_t now_ms, struct item_run *run, struct sent *sent)
 {

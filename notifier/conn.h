@@ -12,6 +12,7 @@
 #include "notifier/hub.h"
 #include "notifier/outbox.h"
 #include "notifier/session.h"
+#include "notifier/volley.h"
 #include "notifier/wheel.h"
 
 /* The body of an ack by HTTP, as far as it has come. */
@@ -112,6 +113,12 @@ enum conn_status conn_receive(struct conn *c, uint8_t *buffer, size_t size, size
  * `run` (NULL: none) that are for it.  Takes what it has sent or begun off the run's front.  Adds
  * to *sent. */
 enum conn_status conn_send(struct conn *c, int64_t now_ms, struct item_run *run, struct sent *sent);
+
+/* The same where nothing waits but a run, of which the volley holds the first items: true when that
+ * is so, and it is to get each of them. */
+bool conn_fits_volley(const struct conn *c, const struct volley *v);
+enum conn_status conn_send_volley(
+    struct conn *c, int64_t now_ms, struct volley *v, struct item_run *run, struct sent *sent);
 
 /* From what is embedded in it. */
 struct conn *conn_of_member(struct member *m);

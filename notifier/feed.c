@@ -219,6 +219,23 @@ go_on(struct loop *l, struct conn *c)
 	return false;
 }
 
+/* Sends the run with one call that was prepared for all who stand where this one does.  False: that
+ * does not suit it. */
+static bool
+send_volley(struct loop *l, struct conn *c, struct item_run *run, struct sent *sent,
+    enum conn_status *status)
+{
+	enum wire wire = session_wire(&c->session);
+	struct volley *v = &l->volleys[wire];
+
+	if (run->n == 0 || conn_is_blocked(c) ||
+	    !volley_load(v, c->member.room, hub_version(l->hub), run, wire) || v->len == 0 ||
+	    !conn_fits_volley(c, v))
+		return false;
+	*status = conn_send_volley(c, l->now_ms, v, run, sent);
+	return true;
+}
+
 /* Sends what is at hand: of the items those in the ring. */
 static enum conn_status
 send_once(struct loop *l, struct conn *c, struct sent *sent)
@@ -232,7 +249,8 @@ send_once(struct loop *l, struct conn *c, struct sent *sent)
 	if (c->feed != FEED_RING || c->is_closing || session_is_brief(&c->session))
 		return conn_send(c, l->now_ms, NULL, sent);
 	run = member_run(&c->member, c->is_caught_up ? INT64_MAX : c->welcome_top);
-	status = conn_send(c, l->now_ms, &run, sent);
+	if (!send_volley(l, c, &run, sent, &status) || (run.n > 0 && !conn_is_blocked(c)))
+		status = conn_send(c, l->now_ms, &run, sent);
 	c->member.pos = run.at;
 	return status;
 }
@@ -246,7 +264,7 @@ feed_send(struct loop *l, struct conn *c)
 	do {
 		status = send_once(l, c, &sent);
 	} while (status == CONN_OK && !conn_is_blocked(c) && !c->is_closing && go_on(l, c));
-	metrics_add(l->shared->metrics, METRIC_DELIVERIES, sent.n_delivered);
+	l->n_delivered += sent.n_delivered;
 	return status;
 }
 

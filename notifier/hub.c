@@ -19,7 +19,7 @@ struct room {
 	int64_t kept_from;     /* with `open`: what the listener told of it */
 	struct openset open;
 	bool knows_open;
-	bool is_known, is_dirty;
+	bool is_known;
 	uint8_t asked;
 	uint64_t told_at;
 	struct item **ring; /* item number n is at ring[n % ring_room]; numbers start anywhere */
@@ -28,6 +28,13 @@ struct room {
 	size_t ring_bytes;
 	struct member *members;
 	size_t n_members;
+	struct member *cursor; /* the next one to be given as due; NULL: the first */
+	size_t n_due;          /* so many from there on, around the end */
+	uint32_t turn_left;
+	struct {
+		size_t bytes, items;
+	} lap, last_lap; /* published since the cursor was at the first member, and before */
+	bool is_dirty;   /* it is in the list of those */
 	int64_t empty_since_ms;
 	struct room *older, *newer; /* by last publication; only while its ring holds items */
 	struct room *prev_empty, *next_empty; /* by the time it became empty */
@@ -37,6 +44,7 @@ struct room {
 struct hub {
 	struct idmap rooms;
 	size_t bytes; /* in all rings */
+	uint64_t version;
 	struct room *oldest, *newest;
 	struct room *first_empty, *last_empty;
 	struct room *first_dirty, *last_dirty;
@@ -149,8 +157,12 @@ make_place(struct hub *h, struct room *r, size_t size)
 static void
 mark_dirty(struct hub *h, struct room *r)
 {
+	h->version++;
+	r->n_due = r->n_members;
 	if (r->is_dirty)
 		return;
+	r->lap = r->last_lap = (typeof(r->lap)){0};
+	r->turn_left = HUB_TURN;
 	r->is_dirty = true;
 	r->next_dirty = NULL;
 	*(h->last_dirty ? &h->last_dirty->next_dirty : &h->first_dirty) = r;
@@ -177,6 +189,8 @@ push(struct hub *h, struct room *r, struct item *it)
 	h->bytes += item_size(it);
 	age_append(h, r);
 	mark_dirty(h, r);
+	r->lap.bytes += item_size(it);
+	r->lap.items++;
 }
 
 /* Where the event of that seq is in the ring; NULL: it is not. */
@@ -215,6 +229,7 @@ mark_acked(struct hub *h, struct room *r, int64_t seq, const char *by)
 	h->bytes += item_size(acked) - item_size(*slot);
 	item_release(*slot);
 	*slot = acked;
+	h->version++;
 }
 
 static void
@@ -287,6 +302,7 @@ push_before(struct hub *h, struct room *r, struct item *it)
 		return false;
 	if (r->first == r->end)
 		age_append(h, r);
+	h->version++;
 	r->ring[--r->first % r->ring_room] = item_hold(it);
 	r->ring_bytes += size;
 	h->bytes += size;
@@ -320,18 +336,92 @@ hub_publish_to_all(struct hub *h, struct item *it)
 		push(h, r, it);
 }
 
-struct room *
-hub_next_dirty(struct hub *h)
+/* Takes the first of the dirty rooms off their list. */
+static void
+take_dirty(struct hub *h)
 {
 	struct room *r = h->first_dirty;
 
-	if (r == NULL)
-		return NULL;
 	h->first_dirty = r->next_dirty;
 	if (h->first_dirty == NULL)
 		h->last_dirty = NULL;
 	r->is_dirty = false;
-	return r;
+	r->n_due = 0;
+}
+
+/* Its turn is over: others go first. */
+static void
+end_turn(struct hub *h, struct room *r)
+{
+	r->turn_left = HUB_TURN;
+	if (r == h->last_dirty)
+		return;
+	h->first_dirty = r->next_dirty;
+	r->next_dirty = NULL;
+	h->last_dirty->next_dirty = r;
+	h->last_dirty = r;
+}
+
+/* The next one around the circle of a room's members. */
+static struct member *
+next_due(struct room *r)
+{
+	struct member *m = r->cursor;
+
+	if (m == NULL) {
+		m = r->members;
+		r->last_lap = r->lap;
+		r->lap = (typeof(r->lap)){0};
+	}
+	r->cursor = m->next;
+	r->n_due--;
+	r->turn_left--;
+	return m;
+}
+
+struct member *
+hub_next_due(struct hub *h)
+{
+	struct room *r;
+
+	while ((r = h->first_dirty) != NULL) {
+		if (r->n_due == 0 || r->members == NULL)
+			take_dirty(h);
+		else if (r->turn_left == 0)
+			end_turn(h, r);
+		else
+			return next_due(r);
+	}
+	return NULL;
+}
+
+static unsigned
+hundredths(size_t part, size_t whole)
+{
+	return (unsigned)(part * 100 / whole);
+}
+
+unsigned
+room_load(const struct room *r)
+{
+	unsigned bytes = hundredths(r->lap.bytes + r->last_lap.bytes, HUB_RING_BYTES);
+	unsigned items = hundredths(r->lap.items + r->last_lap.items, HUB_RING_ITEMS);
+
+	if (!r->is_dirty || r->n_due == 0)
+		return 0;
+	return bytes > items ? bytes : items;
+}
+
+size_t
+room_n_due(const struct room *r)
+{
+	return r->is_dirty ? r->n_due : 0;
+}
+
+uint64_t
+hub_version(const struct hub *h)
+{
+	return h->version;
 }
 
 /* --- rooms and members --- */
@@ -354,7 +444,7 @@ hub_free(struct hub *h)
 
 	if (h == NULL)
 		return;
-	while (hub_next_dirty(h) != NULL)
+	while (hub_next_due(h) != NULL)
 		;
 	while ((r = idmap_next(&h->rooms, &at)) != NULL) {
 		free_room(h, r);
@@ -397,6 +487,7 @@ hub_join(struct hub *h, struct member *m, int64_t merchant, bool *is_new)
 		r->members->prev = m;
 	r->members = m;
 	r->n_members++;
+	r->n_due += r->n_due > 0; /* it comes to stand on the way of the cursor */
 	return true;
 }
 
@@ -408,6 +499,8 @@ hub_leave(struct hub *h, struct member *m, int64_t now_ms)
 	*(m->prev ? &m->prev->next : &r->members) = m->next;
 	if (m->next != NULL)
 		m->next->prev = m->prev;
+	if (r->cursor == m)
+		r->cursor = m->next;
 	*m = (struct member){0};
 	if (--r->n_members == 0) {
 		r->empty_since_ms = now_ms;
@@ -441,6 +534,7 @@ hub_set_stream(struct hub *h, struct room *r, const struct stand *stand)
 	/* Also what came before it was known, for another loop's sake: `complete_from` is beyond.
 	 */
 	clear_ring(h, r);
+	h->version++;
 	snprintf(r->epoch, sizeof r->epoch, "%s", stand->epoch);
 	r->top = stand->top;
 	r->complete_from = stand->top + 1;

@@ -22,6 +22,7 @@ enum {
 	HUB_RING_BYTES = 512 << 10, /* per room */
 	HUB_TOTAL_BYTES = 64 << 20, /* all rings of a hub */
 	HUB_LINGER_MS = 60000,      /* how long a room outlives its last member */
+	HUB_TURN = 32,              /* members of a room before another room has its turn */
 };
 
 struct hub;
@@ -86,8 +87,18 @@ void hub_keep_before(
 /* Appends an item to every ring. */
 void hub_publish_to_all(struct hub *h, struct item *it);
 
-/* Rooms with items that were published since they were last given here; NULL: no more. */
-struct room *hub_next_dirty(struct hub *h);
+/* The next member whose room has items that were published since the member was last given here;
+ * NULL: no more.  The rooms take turns: however many a storm is for, a single item of another room
+ * does not wait for all of them. */
+struct member *hub_next_due(struct hub *h);
+
+/* How full a ring is of items that members may not have been given since, in hundredths.  At 100
+ * and more it leaves behind some that did nothing but wait for their turn. */
+unsigned room_load(const struct room *r);
+size_t room_n_due(const struct room *r);
+
+/* Another number when what some member is to be sent may be other bytes. */
+uint64_t hub_version(const struct hub *h);
 
 /* True when the ring holds every event of the merchant with a seq from `seq` up to room_top(). */
 bool room_covers(const struct room *r, int64_t seq);

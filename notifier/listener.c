@@ -29,9 +29,16 @@ enum {
 	TELL_AGAIN_MS = 10000,      /* that there is no database */
 };
 
-/* What other threads ask for: +merchant to watch it, -merchant to unwatch. */
+/* What other threads ask for. */
+enum wish_kind { WISH_WATCH, WISH_UNWATCH, WISH_HOLD, WISH_RELEASE };
+
+struct wish {
+	enum wish_kind kind;
+	int64_t merchant;
+};
+
 struct wishes {
-	int64_t *ids;
+	struct wish *wishes;
 	size_t n, room;
 };
 
@@ -67,21 +74,21 @@ wake(struct listener *l)
 }
 
 static void
-wish(struct listener *l, int64_t id)
+wish(struct listener *l, enum wish_kind kind, int64_t merchant)
 {
 	struct wishes *w = &l->wishes;
 
 	pthread_mutex_lock(&l->wishes_lock);
 	if (w->n == w->room) {
 		size_t room = w->room == 0 ? 64 : w->room * 2;
-		int64_t *ids = realloc(w->ids, room * sizeof *ids);
+		struct wish *wishes = realloc(w->wishes, room * sizeof *wishes);
 
-		if (ids == NULL)
+		if (wishes == NULL)
 			abort(); /* a watch that is forgotten would lose orders in silence */
-		w->ids = ids;
+		w->wishes = wishes;
 		w->room = room;
 	}
-	w->ids[w->n++] = id;
+	w->wishes[w->n++] = (struct wish){kind, merchant};
 	pthread_mutex_unlock(&l->wishes_lock);
 	wake(l);
 }
@@ -89,13 +96,25 @@ wish(struct listener *l, int64_t id)
 void
 listener_watch(struct listener *l, int64_t merchant)
 {
-	wish(l, merchant);
+	wish(l, WISH_WATCH, merchant);
 }
 
 void
 listener_unwatch(struct listener *l, int64_t merchant)
 {
-	wish(l, -merchant);
+	wish(l, WISH_UNWATCH, merchant);
+}
+
+void
+listener_hold(struct listener *l, int64_t merchant)
+{
+	wish(l, WISH_HOLD, merchant);
+}
+
+void
+listener_release(struct listener *l, int64_t merchant)
+{
+	wish(l, WISH_RELEASE, merchant);
 }
 
 bool
@@ -117,6 +136,17 @@ start_watch(struct listener *l, int64_t merchant)
 }
 
 static void
+take_wish(struct listener *l, const struct wish *w)
+{
+	switch (w->kind) {
+	case WISH_WATCH: start_watch(l, w->merchant); break;
+	case WISH_UNWATCH: watches_end(&l->watches, w->merchant); break;
+	case WISH_HOLD: watches_hold(&l->watches, w->merchant); break;
+	case WISH_RELEASE: watches_release(&l->watches, w->merchant); break;
+	}
+}
+
+static void
 take_wishes(struct listener *l)
 {
 	struct wishes taken;
@@ -125,13 +155,9 @@ take_wishes(struct listener *l)
 	taken = l->wishes;
 	l->wishes = (struct wishes){0};
 	pthread_mutex_unlock(&l->wishes_lock);
-	for (size_t i = 0; i < taken.n; i++) {
-		if (taken.ids[i] > 0)
-			start_watch(l, taken.ids[i]);
-		else
-			watches_end(&l->watches, -taken.ids[i]);
-	}
-	free(taken.ids);
+	for (size_t i = 0; i < taken.n; i++)
+		take_wish(l, &taken.wishes[i]);
+	free(taken.wishes);
 	metrics_set(l->metrics, METRIC_WATCHED, (int64_t)watches_count(&l->watches));
 }
 
@@ -374,7 +400,7 @@ listener_free(struct listener *l)
 	caller_free(l->caller);
 	reader_fini(&l->reader);
 	watches_fini(&l->watches);
-	free(l->wishes.ids);
+	free(l->wishes.wishes);
 	if (l->wake_fd >= 0)
 		close(l->wake_fd);
 	pthread_mutex_destroy(&l->wishes_lock);

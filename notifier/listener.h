@@ -67,6 +67,11 @@ void listener_stop(struct listener *l);  /* ends and joins it, if it runs */
 void listener_watch(struct listener *l, int64_t merchant);
 void listener_unwatch(struct listener *l, int64_t merchant);
 
+/* Any thread.  While a merchant is held his events stay in the table; some may be on their way.
+ * Counted: each hold needs its release, unless the watch ends. */
+void listener_hold(struct listener *l, int64_t merchant);
+void listener_release(struct listener *l, int64_t merchant);
+
 /* Any thread: true while listening, caught up with all that is watched, and heard from within the
  * last few seconds. */
 bool listener_is_ready(const struct listener *l);

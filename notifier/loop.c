@@ -15,8 +15,13 @@
 #include "shared/log.h"
 
 enum {
-	PUBLISH_BYTES = 65536, /* put into rings between two flushes: well below a ring's size */
-	COUNT_MS = 5000,       /* how often states are counted */
+	FLUSH_MEMBERS = 256, /* between two looks at what else there is to do */
+	/* How full of what waits a ring may be, in hundredths: until the listener is asked to read
+	 * no more, and again; and until its members are served before all else. */
+	HOLD_AT = 35,
+	RELEASE_AT = 10,
+	CROWDED_AT = 90,
+	COUNT_MS = 5000, /* how often states are counted */
 };
 
 /* --- the inbox, seen from the loop --- */
@@ -44,23 +49,67 @@ adopt(struct loop *l, struct conn *c)
 		link_prove(l, c);
 }
 
-static void
-flush_rooms(struct loop *l)
+/* Sends what is new to some of those it is for.  False: to all of them. */
+static bool
+flush_some(struct loop *l)
 {
-	struct room *r;
+	for (int i = 0; i < FLUSH_MEMBERS; i++) {
+		struct member *m = hub_next_due(l->hub);
 
-	l->fresh_bytes = 0;
-	while ((r = hub_next_dirty(l->hub)) != NULL) {
-		struct member *m = room_members(r), *next;
-
-		for (; m != NULL; m = next) {
-			struct conn *c = conn_of_member(m);
-
-			next = m->next; /* c may leave */
-			if (!conn_is_blocked(c))
-				link_flush(l, c);
-		}
+		if (m == NULL)
+			return false;
+		if (!conn_is_blocked(conn_of_member(m)))
+			link_flush(l, conn_of_member(m));
 	}
+	return true;
+}
+
+static void
+flush_all(struct loop *l)
+{
+	while (flush_some(l))
+		;
+}
+
+/* --- a storm --- */
+
+static bool
+is_held(const struct loop *l, int64_t merchant)
+{
+	for (size_t i = 0; i < l->n_held; i++) {
+		if (l->held[i] == merchant)
+			return true;
+	}
+	return false;
+}
+
+/* More than a room's terminals take stays in the table: what is for others has its way. */
+static void
+hold(struct loop *l, const struct room *r)
+{
+	const struct carrier_needs *needs = l->shared->needs;
+
+	if (l->n_held == LOOP_HELD_MAX || is_held(l, room_merchant(r)))
+		return;
+	l->held[l->n_held++] = room_merchant(r);
+	needs->hold(needs->arg, room_merchant(r));
+}
+
+static void
+release_some(struct loop *l)
+{
+	const struct carrier_needs *needs = l->shared->needs;
+	size_t n_kept = 0;
+
+	for (size_t i = 0; i < l->n_held; i++) {
+		const struct room *r = hub_room(l->hub, l->held[i]);
+
+		if (r != NULL && room_load(r) > RELEASE_AT)
+			l->held[n_kept++] = l->held[i];
+		else
+			needs->release(needs->arg, l->held[i]);
+	}
+	l->n_held = n_kept;
 }
 
 /* The stream of a room is known, or is another one: its terminals begin. */
@@ -93,7 +142,7 @@ take_stream(struct loop *l, const struct stand_note *note)
 		room_set_open(r, stand); /* another loop asked */
 		return;
 	}
-	flush_rooms(l); /* what came before belongs to the old numbers */
+	flush_all(l); /* what came before belongs to the old numbers */
 	hub_set_stream(l->hub, r, stand);
 	*room_asked(r) = 0; /* answers under way are of the old numbers */
 	for (struct member *m = room_members(r), *next; m != NULL; m = next) {
@@ -281,14 +330,20 @@ take_configure(struct loop *l, const struct configure_note *note)
 static void
 publish(struct loop *l, const struct note *note)
 {
-	l->fresh_bytes += item_size(note->item);
+	const struct room *r = NULL;
+
 	if (note->kind == NOTE_ITEM)
-		hub_publish(l->hub, note->item);
+		r = hub_publish(l->hub, note->item);
 	else
 		hub_publish_to_all(l->hub, note->item);
 	item_release(note->item);
-	if (l->fresh_bytes >= PUBLISH_BYTES)
-		flush_rooms(l);
+	if (r == NULL)
+		return;
+	if (room_load(r) >= HOLD_AT)
+		hold(l, r);
+	/* Too late to ask for less: nobody who is prompt is to be left behind by the ring. */
+	while (room_load(r) >= CROWDED_AT && flush_some(l))
+		;
 }
 
 static void
@@ -339,7 +394,6 @@ take_notes(struct loop *l, struct notes *spare)
 		take_note(l, &taken.notes[i]);
 	taken.n = 0;
 	*spare = taken;
-	flush_rooms(l);
 }
 
 /* --- the loop --- */
@@ -407,17 +461,25 @@ loop_run(void *arg)
 	struct loop *l = arg;
 	struct poller_event events[POLLER_BATCH];
 	struct notes spare = {0};
+	bool has_more = false;
 
 	pthread_setname_np(pthread_self(), "carrier");
 	while (!l->is_stopping) {
-		size_t n = poller_wait(&l->poller, events, l->n_conns > 0 ? WHEEL_TICK_MS : 1000);
+		size_t n = poller_wait(&l->poller, events,
+		    has_more         ? 0
+		    : l->n_conns > 0 ? WHEEL_TICK_MS
+				     : 1000);
 
 		pulse_beat(l->pulse);
 		read_clocks(l);
 		for (size_t i = 0; i < n; i++)
 			take_event(l, &events[i]);
 		take_notes(l, &spare);
+		has_more = flush_some(l);
+		release_some(l);
 		take_timers(l);
+		metrics_add(l->shared->metrics, METRIC_DELIVERIES, l->n_delivered);
+		l->n_delivered = 0;
 		books_flush(l);
 		if (l->now_ms >= l->count_at_ms)
 			count_states(l);
@@ -443,7 +505,8 @@ loop_init(struct loop *l, int index, const struct loop_shared *shared)
 	wheel_init(&l->wheel, l->now_ms);
 	l->hub = hub_new();
 	l->buffer = malloc(LOOP_READ_BYTES);
-	return poller_open(&l->poller) && l->hub != NULL && l->buffer != NULL;
+	l->volleys = calloc(WIRE_COUNT, sizeof *l->volleys);
+	return poller_open(&l->poller) && l->hub != NULL && l->buffer != NULL && l->volleys != NULL;
 }
 
 void
@@ -461,5 +524,6 @@ loop_fini(struct loop *l)
 	hub_free(l->hub);
 	access_release(l->access);
 	free(l->buffer);
+	free(l->volleys);
 	poller_close(&l->poller);
 }

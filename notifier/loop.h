@@ -12,6 +12,7 @@
 #include "notifier/idmap.h"
 #include "notifier/inbox.h"
 #include "notifier/poller.h"
+#include "notifier/volley.h"
 #include "notifier/wheel.h"
 #include "shared/loglimit.h"
 
@@ -24,7 +25,7 @@ struct loop_shared {
 	struct metrics *metrics;
 };
 
-enum { LOOP_READ_BYTES = 65536 };
+enum { LOOP_READ_BYTES = 65536, LOOP_HELD_MAX = 64 };
 
 struct loop {
 	const struct loop_shared *shared;
@@ -44,7 +45,11 @@ struct loop {
 	int n_unproven;
 	struct conn *buried; /* gone, but perhaps still named by events of this round */
 	int64_t now_ms, now_s;
-	size_t fresh_bytes;     /* published since the last flush */
+	struct volley *volleys; /* for each wire */
+	int64_t n_delivered;    /* in this round */
+	/* Merchants of which the listener was asked to read nothing more for now. */
+	int64_t held[LOOP_HELD_MAX];
+	size_t n_held;
 	int64_t drain_until_ms; /* by then all are told to go; 0: no drain */
 	bool is_stopping;
 	struct pulse_place *pulse;

@@ -126,6 +126,18 @@ unwatch(void *arg, int64_t merchant)
 }
 
 static void
+hold(void *arg, int64_t merchant)
+{
+	listener_hold(((struct notifier *)arg)->listener, merchant);
+}
+
+static void
+release(void *arg, int64_t merchant)
+{
+	listener_release(((struct notifier *)arg)->listener, merchant);
+}
+
+static void
 ask(void *arg, int loop, enum page_kind kind, int64_t merchant, int64_t after)
 {
 	ledger_ask(((struct notifier *)arg)->ledger, loop, kind, merchant, after);
@@ -278,8 +290,8 @@ set_parts(struct notifier *n)
 	};
 	n->carrier_options = carrier_options_of(o);
 	n->carrier_options.pulse = &n->pulse;
-	n->needs =
-	    (struct carrier_needs){n, watch, unwatch, ask, ack, prove, present, gone, delivered};
+	n->needs = (struct carrier_needs){
+	    n, watch, unwatch, hold, release, ask, ack, prove, present, gone, delivered};
 	n->ledger_options = (struct ledger_options){o->database, o->plain_escape_html, &n->pulse};
 	n->ledger_sink = (struct ledger_sink){n, sink_page, sink_kept, sink_record};
 	n->clerk_options = (struct clerk_options){

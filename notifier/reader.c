@@ -16,7 +16,7 @@ enum {
 	QUERY_MS = 5000,      /* no answer within: the connection is given up */
 	MERCHANTS_MAX = 1000, /* of one query */
 	OPENINGS_MAX = 500,   /* merchants of a query that reads what is open */
-	EVENTS_PER_MERCHANT = 1000,
+	EVENTS_PER_MERCHANT = 250, /* of a query: see HUB_RING_ITEMS, and others wait for it */
 };
 
 static const char session_sql[] =
@@ -488,7 +488,7 @@ take_event(struct reader *r, struct watch *w, const PGresult *res, int row)
 bool
 reader_events(struct reader *r)
 {
-	static const char per_merchant[] = "1000", in_all[] = "5000";
+	static const char per_merchant[] = "250", in_all[] = "2000";
 	char ids_text[PGARRAY_ROOM(MERCHANTS_MAX)], lasts_text[PGARRAY_ROOM(MERCHANTS_MAX)];
 	struct pgarray ids, lasts;
 	const char *params[4] = {NULL, NULL, per_merchant, in_all};
@@ -499,6 +499,8 @@ reader_events(struct reader *r)
 
 	pgarray_start(&ids, ids_text, sizeof ids_text);
 	pgarray_start(&lasts, lasts_text, sizeof lasts_text);
+	if (n == 0)
+		return true; /* all were held */
 	for (size_t i = 0; i < n; i++) {
 		if (!asked[i]->is_known)
 			continue; /* its stream is gone */

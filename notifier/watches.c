@@ -120,6 +120,26 @@ watch_stand(const struct watch *w)
 }
 
 void
+watches_hold(struct watches *ws, int64_t merchant)
+{
+	struct watch *w = watches_get(ws, merchant);
+
+	if (w != NULL)
+		w->n_holds++;
+}
+
+void
+watches_release(struct watches *ws, int64_t merchant)
+{
+	struct watch *w = watches_get(ws, merchant);
+
+	if (w == NULL || w->n_holds == 0 || --w->n_holds > 0 || !w->is_awaited)
+		return;
+	w->is_awaited = false;
+	watches_mark_dirty(ws, w);
+}
+
+void
 watches_mark_dirty(struct watches *ws, struct watch *w)
 {
 	if (w->is_dirty || !w->is_known)
@@ -132,13 +152,17 @@ watches_mark_dirty(struct watches *ws, struct watch *w)
 size_t
 watches_take_dirty(struct watches *ws, struct watch **taken, size_t most)
 {
-	size_t n = ws->n_dirty < most ? ws->n_dirty : most;
+	size_t n = 0, at = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		taken[i] = ws->dirty[i];
-		taken[i]->is_dirty = false;
+	for (; n < most && at < ws->n_dirty; at++) {
+		struct watch *w = ws->dirty[at];
+
+		w->is_dirty = false;
+		w->is_awaited = w->n_holds > 0;
+		if (!w->is_awaited)
+			taken[n++] = w;
 	}
-	ws->n_dirty -= n;
-	memmove(ws->dirty, ws->dirty + n, ws->n_dirty * sizeof(struct watch *));
+	ws->n_dirty -= at;
+	memmove(ws->dirty, ws->dirty + at, ws->n_dirty * sizeof(struct watch *));
 	return n;
 }

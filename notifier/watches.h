@@ -17,9 +17,11 @@ struct watch {
 	int64_t last; /* seq of the last event passed on; INT64_MAX: its stream was never read */
 	char epoch[HUB_EPOCH_MAX + 1];
 	unsigned n_watchers;
+	unsigned n_holds;     /* while there are any nothing of it is read */
 	bool is_known;        /* its stream was read, and what is open there */
 	bool is_open_sure;    /* and nothing that was said of it since has been missed */
 	bool is_dirty;        /* may have events beyond `last`: is in the list of those */
+	bool is_awaited;      /* may have some, but is held */
 	bool was_asked;       /* somebody waits to hear where the stream stands */
 	bool has_no_stream;   /* there was no row for it when it was read last */
 	bool has_terminals;   /* has, or had when that was read last, terminals with tokens of their
@@ -60,10 +62,15 @@ void watches_doubt_all(struct watches *ws);
 /* How its stream stands, as far as it was passed on. */
 struct stand watch_stand(const struct watch *w);
 
+/* Holds are counted; of one that is not watched they are passed over. */
+void watches_hold(struct watches *ws, int64_t merchant);
+void watches_release(struct watches *ws, int64_t merchant);
+
 /* A known watch may have events beyond its last one. */
 void watches_mark_dirty(struct watches *ws, struct watch *w);
 
-/* Takes the first of those off their list, at most `most`; gives how many. */
+/* Takes the first of those off their list, at most `most`, but for those that are held; gives how
+ * many. */
 size_t watches_take_dirty(struct watches *ws, struct watch **taken, size_t most);
 
 #endif

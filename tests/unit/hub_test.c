@@ -241,7 +241,7 @@ a_room_outlives_its_last_member_for_a_while(void **state)
 }
 
 static void
-each_room_that_heard_something_is_dirty_once(void **state)
+each_member_is_due_once_for_all_that_its_room_heard(void **state)
 {
 	struct hub *h = *state;
 	struct member *a = join(h, 7), *b = join(h, 8), *c = join(h, 9);
@@ -249,12 +249,79 @@ each_room_that_heard_something_is_dirty_once(void **state)
 	publish(h, 8, 1);
 	publish(h, 7, 1);
 	publish(h, 8, 2);
-	assert_ptr_equal(hub_next_dirty(h), b->room);
-	assert_ptr_equal(hub_next_dirty(h), a->room);
-	assert_null(hub_next_dirty(h));
+	assert_ptr_equal(hub_next_due(h), b);
+	assert_ptr_equal(hub_next_due(h), a);
+	assert_null(hub_next_due(h));
 	leave(h, a);
 	leave(h, b);
 	leave(h, c);
+}
+
+static void
+a_single_item_does_not_wait_for_all_members_of_a_storm(void **state)
+{
+	struct hub *h = *state;
+	struct member *many[5 * HUB_TURN], *single = join(h, 8);
+	int n = 0;
+
+	for (int i = 0; i < 5 * HUB_TURN; i++)
+		many[i] = join(h, 7);
+	publish(h, 7, 1);
+	assert_ptr_not_equal(hub_next_due(h), single);
+	publish(h, 7, 2);
+	publish(h, 8, 1);
+	while (hub_next_due(h) != single)
+		assert_true(++n <= HUB_TURN);
+	while (hub_next_due(h) != NULL)
+		n++;
+	assert_int_equal(n, 5 * HUB_TURN); /* the first one was given before the second item came */
+	for (int i = 0; i < 5 * HUB_TURN; i++)
+		leave(h, many[i]);
+	leave(h, single);
+}
+
+static void
+whoever_comes_and_goes_meanwhile_no_member_is_passed_over(void **state)
+{
+	struct hub *h = *state;
+	struct member *first = join(h, 7), *gone = join(h, 7), *late;
+	bool was_first = false;
+
+	publish(h, 7, 1);
+	publish(h, 7, 2);
+	assert_ptr_equal(hub_next_due(h), gone); /* the youngest is the first */
+	publish(h, 7, 3);
+	assert_ptr_equal(hub_next_due(h), first);
+	late = join(h, 7);
+	leave(h, gone);
+	publish(h, 7, 4);
+	for (struct member *m; (m = hub_next_due(h)) != NULL;)
+		was_first = was_first || m == first;
+	assert_true(was_first);
+	assert_int_equal(room_load(first->room), 0);
+	leave(h, first);
+	leave(h, late);
+	assert_null(hub_next_due(h));
+}
+
+static void
+a_room_says_how_much_of_its_ring_waits(void **state)
+{
+	struct hub *h = *state;
+	struct member *a = join(h, 7), *b = join(h, 7);
+
+	for (int64_t seq = 1; seq <= HUB_RING_ITEMS / 2; seq++)
+		publish(h, 7, seq);
+	assert_int_equal(room_load(a->room), 50);
+	assert_non_null(hub_next_due(h));
+	assert_int_equal(room_load(a->room), 50); /* one still waits for all of it */
+	publish(h, 7, HUB_RING_ITEMS);
+	assert_non_null(hub_next_due(h));
+	assert_int_equal(room_load(a->room), 50);
+	assert_non_null(hub_next_due(h));
+	assert_int_equal(room_load(a->room), 0);
+	leave(h, a);
+	leave(h, b);
 }
 
 static void
@@ -483,7 +550,13 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		a_room_outlives_its_last_member_for_a_while, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
-		each_room_that_heard_something_is_dirty_once, set_up, tear_down),
+		each_member_is_due_once_for_all_that_its_room_heard, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_single_item_does_not_wait_for_all_members_of_a_storm, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		whoever_comes_and_goes_meanwhile_no_member_is_passed_over, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_room_says_how_much_of_its_ring_waits, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(a_broadcast_to_all_is_in_every_ring, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		what_came_before_the_stream_was_known_is_told_once, set_up, tear_down),

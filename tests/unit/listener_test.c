@@ -410,6 +410,33 @@ the_dirty_are_taken_in_turn_and_each_once(void **state)
 	watches_fini(&ws);
 }
 
+static void
+what_is_held_is_read_once_it_is_released_by_all(void **state)
+{
+	struct watches ws;
+	struct watch *taken[4];
+
+	(void)state;
+	watches_init(&ws);
+	watches_mark_dirty(&ws, start_known(&ws, 7));
+	watches_mark_dirty(&ws, start_known(&ws, 8));
+	watches_hold(&ws, 7);
+	watches_hold(&ws, 7);
+	watches_hold(&ws, 9); /* nobody watches it */
+	assert_int_equal(watches_take_dirty(&ws, taken, 4), 1);
+	assert_int_equal(taken[0]->merchant, 8);
+	assert_int_equal(ws.n_dirty, 0);
+	watches_release(&ws, 7);
+	assert_int_equal(ws.n_dirty, 0);
+	watches_release(&ws, 7);
+	assert_int_equal(watches_take_dirty(&ws, taken, 4), 1);
+	assert_int_equal(taken[0]->merchant, 7);
+	watches_hold(&ws, 7);
+	watches_release(&ws, 7); /* nothing came meanwhile */
+	assert_int_equal(ws.n_dirty, 0);
+	watches_fini(&ws);
+}
+
 int
 main(void)
 {
@@ -427,6 +454,7 @@ main(void)
 	    cmocka_unit_test(calls_that_could_not_be_made_say_nothing),
 	    cmocka_unit_test(a_watch_lasts_until_the_last_watcher_goes),
 	    cmocka_unit_test(the_dirty_are_taken_in_turn_and_each_once),
+	    cmocka_unit_test(what_is_held_is_read_once_it_is_released_by_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
