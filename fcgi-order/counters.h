@@ -20,6 +20,7 @@ enum counter {
 	COUNTER_REFUSED_RULES, /* what a customer asked in vain */
 	COUNTER_STORE_DOWN,    /* the database did not answer in time, or was not asked */
 	COUNTER_BELLS_FAILED,  /* committed, but the bell could not be rung: the poll delivers */
+	COUNTER_RINGS,         /* statements that rang, for one merchant or several */
 	COUNTER_RELOADS,
 	COUNTER_RELOADS_REFUSED,
 	COUNTER_COUNT

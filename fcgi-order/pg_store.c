@@ -24,13 +24,13 @@ static const struct pgconn_statement statements[] = {
 	    " from (select set_config('orderbell.currency', $9, true) as currency offset 0) as shop"
 	    " cross join lateral orderbell.pay(p_number => $1, p_amount => $2::numeric,"
 	    " p_currency => case when shop.currency is not null then $3 end,"
-	    " p_gateway => $4, p_transaction_id => $5, p_bell => 'later', p_pay_method => $6::int,"
+	    " p_gateway => $4, p_transaction_id => $5, p_bell => 'alone', p_pay_method => $6::int,"
 	    " p_notification_id => $7, p_state => $8) as p"},
     {"note", "select 'noted', null::bigint, null::bigint from orderbell.note_callback("
 	     "p_gateway => $1, p_notification_id => $2, p_verdict => $3, p_number => $4,"
 	     " p_transaction_id => $5, p_state => $6, p_detail => $7)"},
     {"pay_own", "select verdict, order_id, merchant_id from orderbell.pay(p_number => $1,"
-		" p_amount => null, p_gateway => 'sandbox', p_bell => 'later',"
+		" p_amount => null, p_gateway => 'sandbox', p_bell => 'alone',"
 		" p_user_id => $2::bigint, p_pay_method => $3::int)"},
     {"remind", "select case when is_new then 'paid' else 'already_paid' end, event_id, merchant_id"
 	       " from orderbell.remind(p_order_id => $1::bigint, p_user_id => $2::bigint,"
@@ -41,7 +41,8 @@ struct pg_store {
 	struct pgconn *db;
 	struct counters *counters;
 	struct valve *valve;
-	const char *currency; /* the shop's */
+	struct ringer *ringer; /* or NULL */
+	const char *currency;  /* the shop's */
 	int statement_ms;
 	bool is_down; /* and that was told */
 	char session_sql[120];
@@ -160,9 +161,16 @@ static void
 ring(struct pg_store *s, const char *merchant_id)
 {
 	const char *params[] = {merchant_id};
-	PGresult *res = pgconn_exec(s->db, "ring", 1, params, RING_MS);
+	PGresult *res;
 
-	if (PQresultStatus(res) != PGRES_TUPLES_OK) {
+	if (s->ringer != NULL) {
+		ringer_ring(s->ringer, strtoll(merchant_id, NULL, 10));
+		return;
+	}
+	res = pgconn_exec(s->db, "ring", 1, params, RING_MS);
+	if (PQresultStatus(res) == PGRES_TUPLES_OK) {
+		counters_add(s->counters, COUNTER_RINGS);
+	} else {
 		counters_add(s->counters, COUNTER_BELLS_FAILED);
 		log_warn("bell not rung, the poll will deliver: merchant=%s reason=\"%s\"",
 		    merchant_id,
@@ -288,7 +296,8 @@ is_up(void *arg)
 }
 
 struct pg_store *
-pg_store_new(const struct options *options, struct counters *counters, struct valve *valve)
+pg_store_new(const struct options *options, struct counters *counters, struct valve *valve,
+    struct ringer *ringer)
 {
 	struct pg_store *s = calloc(1, sizeof *s);
 
@@ -296,6 +305,7 @@ pg_store_new(const struct options *options, struct counters *counters, struct va
 		return NULL;
 	s->counters = counters;
 	s->valve = valve;
+	s->ringer = ringer;
 	s->currency = options->currency;
 	s->statement_ms = (int)options->statement_timeout_ms;
 	snprintf(s->session_sql, sizeof s->session_sql,

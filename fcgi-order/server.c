@@ -34,6 +34,7 @@ struct server {
 	struct rules *first; /* what cannot change while it runs is theirs; a reference */
 	struct counters *counters;
 	struct valve valve;
+	struct ringer *ringer;
 	atomic_bool has_failed;
 	pthread_t threads[];
 };
@@ -164,7 +165,8 @@ static void *
 run_thread(void *arg)
 {
 	struct server *s = arg;
-	struct pg_store *store = pg_store_new(&s->first->options, s->counters, &s->valve);
+	struct pg_store *store =
+	    pg_store_new(&s->first->options, s->counters, &s->valve, s->ringer);
 	const struct order_store *interface = store == NULL ? NULL : pg_store_interface(store);
 	FCGX_Request fcgi;
 	int rc = -ENOMEM;
@@ -224,7 +226,8 @@ server_run(int listen_fd, struct rules_slot *rules, struct counters *counters,
 	enum server_end end = SERVER_FAILED;
 	int n, n_left;
 
-	if (s == NULL || FCGX_Init() != 0 || (s->entry = entry_new(listen_fd)) == NULL) {
+	if (s == NULL || FCGX_Init() != 0 || (s->entry = entry_new(listen_fd)) == NULL ||
+	    (s->ringer = ringer_new(&first->options, counters)) == NULL) {
 		log_err("cannot start: reason=\"%s\"", strerror(errno));
 		goto out;
 	}
@@ -247,8 +250,10 @@ server_run(int listen_fd, struct rules_slot *rules, struct counters *counters,
 	}
 	end = n > 0 && !atomic_load(&s->has_failed) ? SERVER_ENDED : SERVER_FAILED;
 out:
-	if (s != NULL)
+	if (s != NULL) {
+		ringer_free(s->ringer);
 		entry_free(s->entry);
+	}
 	free(s);
 	rules_release(first);
 	return end;
@@ -280,7 +285,7 @@ server_run_cgi(const struct rules *rules, struct counters *counters)
 	const char *method = getenv("REQUEST_METHOD"), *length = getenv("CONTENT_LENGTH");
 	size_t left = length == NULL ? 0 : strtoul(length, NULL, 10);
 	struct valve valve = {.most = 1, .allowed = 1};
-	struct pg_store *store = pg_store_new(&rules->options, counters, &valve);
+	struct pg_store *store = pg_store_new(&rules->options, counters, &valve, NULL);
 	struct context context = {&rules->options, &rules->keys, NULL, counters, 0, NULL};
 	struct reply reply = {0};
 	char header[512];
