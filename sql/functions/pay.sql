@@ -39,7 +39,8 @@ create or replace function orderbell.pay(
 	p_notification_id text default null, p_state text default null)
 	returns table (verdict text, order_id bigint, merchant_id bigint, event_id bigint,
 		ask_again boolean)
-language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
 	c_patience constant interval := '10 minutes';
 	c_currency constant text :=

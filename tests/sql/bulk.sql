@@ -1,6 +1,6 @@
 -- Many events in one transaction: no deadlock, no quadratic time.
 \unset ON_ERROR_ROLLBACK
-select plan(15);
+select plan(17);
 
 -- Two bulk updates of different orders of the same merchants, in opposite order.
 create temporary table bulk as select test.merchant() as id from generate_series(1, 40);
@@ -73,6 +73,16 @@ commit;
 select cmp_ok(test.ms(:'started'), '<', 20000::numeric, 'and those of which every other one was deleted');
 select is((select array_agg(distinct split_part(test.stream(id), ' ', 1)) from many), array['whole'],
 	'with whole streams');
+
+-- Many merchants, a few events each.
+create temporary table each as select test.merchant() as id from generate_series(1, 2000);
+begin;
+insert into orderbell.orders (number, amount, merchant_id, pay_status)
+select 'E' || e.id || '-' || g, 1, e.id, 1 from each e, generate_series(1, 10) g;
+select clock_timestamp() as started \gset
+commit;
+select cmp_ok(test.ms(:'started'), '<', 6000::numeric, '20,000 events of 2,000 merchants commit within seconds');
+select is((select array_agg(distinct test.stream(id)) from each), array['whole 10'], 'all with their seqs');
 
 select clock_timestamp() as started \gset
 begin;
