@@ -9,14 +9,23 @@
 -- of its own.
 -- What was noted of an event, in delivery and alert, goes with it.
 -- Touches: order_event (update, delete), stream (update), delivery (delete), alert (delete).
+--
+-- No index knows when events were acked: it would cost every ack.  Ids are given as time goes on, so
+-- what is old is looked for from the lowest on, until a thousand in a row are young.
 create or replace function orderbell.prune(
 	p_keep interval default '7 days', p_unacked_keep interval default '30 days',
 	p_batch int default 10000) returns bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
+	c_looks constant int := 1000;
 	v_now constant timestamptz := clock_timestamp();
 	v_merchant_id bigint;
 	v_seqs bigint[];
+	v_id bigint := 0;
+	v_is_young boolean;
+	v_some bigint[];
+	v_old bigint[] := '{}';
 	v_deleted bigint;
 	v_expired bigint := 0;
 begin
@@ -40,10 +49,22 @@ begin
 		end if;
 	end loop;
 
+	while cardinality(v_old) < p_batch loop
+		select max(e.id), array_agg(e.id order by e.id) filter (where e.acked_at < v_now - p_keep),
+			bool_and(e.created_at >= v_now - p_keep and e.acked_at < v_now - p_keep is not true)
+		into v_id, v_some, v_is_young
+		from (
+			select o.id, o.acked_at, o.created_at from orderbell.order_event o
+			where o.id > v_id
+			order by o.id limit c_looks) e;
+		v_old := v_old || coalesce(v_some, '{}');
+		exit when v_is_young is not false; -- or there are no more
+	end loop;
+
 	-- The streams come last, and in the order of their ids as everywhere.
 	with old as (
-		select e.id from orderbell.order_event e where e.acked_at < v_now - p_keep
-		limit p_batch
+		select e.id from orderbell.order_event e
+		where e.id = any (v_old[:p_batch]) and e.acked_at < v_now - p_keep
 		for update skip locked),
 	gone as (
 		delete from orderbell.order_event e using old o where e.id = o.id

@@ -14,8 +14,13 @@ begin
 		create unique index terminal_name
 			on orderbell.terminal (merchant_id, name) where revoked_at is null;
 	end if;
+	if to_regclass('orderbell.terminal_merchant') is null then
+		create index terminal_merchant on orderbell.terminal (merchant_id);
+	end if;
 end $$;
 comment on index orderbell.terminal_name is 'of one name a merchant has one that may connect';
+comment on index orderbell.terminal_merchant is
+	'all of a merchant''s, the revoked ones too: notifiers look whether there is news of them';
 comment on table orderbell.terminal is
 	'Terminals that may connect by a token. Made by terminal_add(); a row that is deleted is revoked.';
 comment on column orderbell.terminal.id is 'is part of the token';

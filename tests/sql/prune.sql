@@ -1,6 +1,6 @@
 -- prune(), new_epoch() and wire_epoch(): what becomes of old events, and of seqs.
 \unset ON_ERROR_ROLLBACK
-select plan(41);
+select plan(45);
 -- prune() is for all merchants: those of other tests must not be there.
 delete from orderbell.order_event;
 select test.merchant() as m, test.merchant() as n \gset
@@ -45,6 +45,22 @@ select test.try('a', 'begin', format('select test.paid(%s)', :m));
 select is(orderbell.prune('0'), 0::bigint, 'an event that is not committed is nobody''s to forget');
 select test.try('a', 'commit');
 select is((select (count(*), max(seq))::text from orderbell.order_event where merchant_id = :m), '(1,12)', 'and gets its seq');
+
+-- It looks at what is old, and a little more: not at the whole table.
+select test.merchant() as l \gset
+begin;
+select orderbell.notify(:l, 9, repeat('x', 200)) from generate_series(1, 20000);
+commit;
+update orderbell.order_event set acked_at = created_at, acked_by = 'till' where merchant_id = :l;
+vacuum analyze orderbell.order_event;
+select cmp_ok(test.buffers_of('select orderbell.prune(''1 day'')'), '<', 300::bigint,
+	'where nothing is old, prune() does not read all that is young');
+update orderbell.order_event set acked_at = acked_at - interval '10 days', created_at = created_at - interval '10 days'
+where merchant_id = :l and seq <= 3500;
+select is(orderbell.prune('1 day', p_batch => 2000), 2000::bigint, 'it goes on from the oldest');
+select is((select min(seq) from orderbell.order_event where merchant_id = :l), 2001::bigint, 'whose seqs come first');
+select is(orderbell.prune('1 day', p_batch => 2000), 1500::bigint, 'to the last that is old');
+delete from orderbell.order_event where merchant_id = :l;
 
 -- What was noted of an event goes with it
 select orderbell.ack(:m, array[12], 'till');
