@@ -25,10 +25,23 @@ must_post(struct loop *l, const struct note *note)
 		abort();
 }
 
-static void
-post_stand(struct carrier *c, enum note_kind kind, int64_t merchant, const struct stand *stand)
+static const uint64_t all_loops = UINT64_MAX;
+
+/* Takes the next loop out of a set; -1: none is left. */
+static int
+next_loop(const struct carrier *c, uint64_t *loops)
 {
-	for (int i = 0; i < c->shared.options->n_loops; i++) {
+	int i = *loops == 0 ? -1 : __builtin_ctzll(*loops);
+
+	*loops &= *loops - 1;
+	return i < c->shared.options->n_loops ? i : -1;
+}
+
+static void
+post_stand(struct carrier *c, enum note_kind kind, uint64_t loops, int64_t merchant,
+    const struct stand *stand)
+{
+	for (int i = next_loop(c, &loops); i >= 0; i = next_loop(c, &loops)) {
 		struct stand_note *copy = stand_note_new(merchant, stand);
 
 		if (copy == NULL)
@@ -38,15 +51,15 @@ post_stand(struct carrier *c, enum note_kind kind, int64_t merchant, const struc
 }
 
 void
-carrier_post_stream(struct carrier *c, int64_t merchant, const struct stand *stand)
+carrier_post_stream(struct carrier *c, uint64_t loops, int64_t merchant, const struct stand *stand)
 {
-	post_stand(c, NOTE_STREAM, merchant, stand);
+	post_stand(c, NOTE_STREAM, loops, merchant, stand);
 }
 
 void
-carrier_post_open(struct carrier *c, int64_t merchant, const struct stand *stand)
+carrier_post_open(struct carrier *c, uint64_t loops, int64_t merchant, const struct stand *stand)
 {
-	post_stand(c, NOTE_OPEN, merchant, stand);
+	post_stand(c, NOTE_OPEN, loops, merchant, stand);
 }
 
 void
@@ -57,22 +70,22 @@ carrier_post_doubt(struct carrier *c)
 }
 
 static void
-post_item(struct carrier *c, enum note_kind kind, struct item *it)
+post_item(struct carrier *c, enum note_kind kind, uint64_t loops, struct item *it)
 {
-	for (int i = 0; i < c->shared.options->n_loops; i++)
+	for (int i = next_loop(c, &loops); i >= 0; i = next_loop(c, &loops))
 		must_post(&c->loops[i], &(struct note){.kind = kind, .item = item_hold(it)});
 }
 
 void
-carrier_post_item(struct carrier *c, struct item *it)
+carrier_post_item(struct carrier *c, uint64_t loops, struct item *it)
 {
-	post_item(c, NOTE_ITEM, it);
+	post_item(c, NOTE_ITEM, loops, it);
 }
 
 void
 carrier_post_item_to_all(struct carrier *c, struct item *it)
 {
-	post_item(c, NOTE_ITEM_TO_ALL, it);
+	post_item(c, NOTE_ITEM_TO_ALL, all_loops, it);
 }
 
 void
@@ -135,9 +148,10 @@ carrier_post_record(struct carrier *c, struct ticket ticket, const struct termin
 }
 
 void
-carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *ids, size_t n)
+carrier_post_terminals(
+    struct carrier *c, uint64_t loops, int64_t merchant, const int64_t *ids, size_t n)
 {
-	for (int i = 0; i < c->shared.options->n_loops; i++) {
+	for (int i = next_loop(c, &loops); i >= 0; i = next_loop(c, &loops)) {
 		struct terminals_note *copy = malloc(sizeof *copy + n * sizeof *ids);
 
 		if (copy == NULL)

@@ -31,8 +31,8 @@ struct carrier_options {
 struct carrier_needs {
 	void *arg;
 	/* The events of a merchant from now on: answered by carrier_post_stream(), then items. */
-	void (*watch)(void *arg, int64_t merchant);
-	void (*unwatch)(void *arg, int64_t merchant);
+	void (*watch)(void *arg, int loop, int64_t merchant);
+	void (*unwatch)(void *arg, int loop, int64_t merchant);
 	/* Of a merchant that is watched no items for now, because his terminals here have more
 	 * than they take; and again.  Counted. */
 	void (*hold)(void *arg, int64_t merchant);
@@ -86,11 +86,13 @@ void carrier_stop(struct carrier *c);
 bool carrier_adopt(struct carrier *c, const struct newcomer *newcomer);
 
 /* Any thread, though the order of what one thread posts is kept: see struct listener_sink.  Waits
- * where a loop is far behind. */
-void carrier_post_stream(struct carrier *c, int64_t merchant, const struct stand *stand);
-void carrier_post_open(struct carrier *c, int64_t merchant, const struct stand *stand);
+ * where a loop is far behind.  `loops` has a bit for each loop that it is for. */
+void carrier_post_stream(
+    struct carrier *c, uint64_t loops, int64_t merchant, const struct stand *stand);
+void carrier_post_open(
+    struct carrier *c, uint64_t loops, int64_t merchant, const struct stand *stand);
 void carrier_post_doubt(struct carrier *c);
-void carrier_post_item(struct carrier *c, struct item *it);
+void carrier_post_item(struct carrier *c, uint64_t loops, struct item *it);
 void carrier_post_item_to_all(struct carrier *c, struct item *it);
 /* Any thread.  Takes the page. */
 void carrier_post_page(struct carrier *c, int loop, struct page *p);
@@ -100,7 +102,8 @@ void carrier_post_kept(struct carrier *c, struct ticket ticket);
 void carrier_post_record(
     struct carrier *c, struct ticket ticket, const struct terminal_record *record);
 /* Any thread.  The terminals of a merchant whose tokens hold: sessions of others end.  Copied. */
-void carrier_post_terminals(struct carrier *c, int64_t merchant, const int64_t *ids, size_t n);
+void carrier_post_terminals(
+    struct carrier *c, uint64_t loops, int64_t merchant, const int64_t *ids, size_t n);
 /* Any thread.  Every terminal is to be told of again by needs->present(). */
 void carrier_retell(struct carrier *c);
 void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */

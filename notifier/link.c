@@ -297,7 +297,7 @@ link_enter(struct loop *l, struct conn *c)
 		return;
 	}
 	if (is_new)
-		l->shared->needs->watch(l->shared->needs->arg, merchant);
+		l->shared->needs->watch(l->shared->needs->arg, l->index, merchant);
 	books_present(l, c);
 	link_set_timer(l, c);
 	if (room_is_known(c->member.room) && !feed_begin(l, c))

@@ -34,6 +34,7 @@ enum wish_kind { WISH_WATCH, WISH_UNWATCH, WISH_HOLD, WISH_RELEASE };
 
 struct wish {
 	enum wish_kind kind;
+	int watcher; /* of a watch, and its end */
 	int64_t merchant;
 };
 
@@ -74,7 +75,7 @@ wake(struct listener *l)
 }
 
 static void
-wish(struct listener *l, enum wish_kind kind, int64_t merchant)
+wish(struct listener *l, enum wish_kind kind, int watcher, int64_t merchant)
 {
 	struct wishes *w = &l->wishes;
 
@@ -88,33 +89,33 @@ wish(struct listener *l, enum wish_kind kind, int64_t merchant)
 		w->wishes = wishes;
 		w->room = room;
 	}
-	w->wishes[w->n++] = (struct wish){kind, merchant};
+	w->wishes[w->n++] = (struct wish){kind, watcher, merchant};
 	pthread_mutex_unlock(&l->wishes_lock);
 	wake(l);
 }
 
 void
-listener_watch(struct listener *l, int64_t merchant)
+listener_watch(struct listener *l, int watcher, int64_t merchant)
 {
-	wish(l, WISH_WATCH, merchant);
+	wish(l, WISH_WATCH, watcher, merchant);
 }
 
 void
-listener_unwatch(struct listener *l, int64_t merchant)
+listener_unwatch(struct listener *l, int watcher, int64_t merchant)
 {
-	wish(l, WISH_UNWATCH, merchant);
+	wish(l, WISH_UNWATCH, watcher, merchant);
 }
 
 void
 listener_hold(struct listener *l, int64_t merchant)
 {
-	wish(l, WISH_HOLD, merchant);
+	wish(l, WISH_HOLD, 0, merchant);
 }
 
 void
 listener_release(struct listener *l, int64_t merchant)
 {
-	wish(l, WISH_RELEASE, merchant);
+	wish(l, WISH_RELEASE, 0, merchant);
 }
 
 bool
@@ -126,21 +127,24 @@ listener_is_ready(const struct listener *l)
 /* --- the thread --- */
 
 static void
-start_watch(struct listener *l, int64_t merchant)
+start_watch(struct listener *l, int watcher, int64_t merchant)
 {
-	const struct watch *w = watches_start(&l->watches, merchant);
+	struct watch *w = watches_start(&l->watches, merchant, watcher);
 	const struct stand stand = watch_stand(w);
 
 	if (w->is_known)
-		l->sink->stream(l->sink->arg, merchant, &stand);
+		l->sink->stream(l->sink->arg, UINT64_C(1) << watcher, merchant, &stand);
+	/* A token that it took for good may have been revoked before it watched. */
+	if (w->is_known && w->has_terminals)
+		watches_mark_due(&l->watches, w);
 }
 
 static void
 take_wish(struct listener *l, const struct wish *w)
 {
 	switch (w->kind) {
-	case WISH_WATCH: start_watch(l, w->merchant); break;
-	case WISH_UNWATCH: watches_end(&l->watches, w->merchant); break;
+	case WISH_WATCH: start_watch(l, w->watcher, w->merchant); break;
+	case WISH_UNWATCH: watches_end(&l->watches, w->merchant, w->watcher); break;
 	case WISH_HOLD: watches_hold(&l->watches, w->merchant); break;
 	case WISH_RELEASE: watches_release(&l->watches, w->merchant); break;
 	}

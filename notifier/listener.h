@@ -20,23 +20,24 @@
 #include "notifier/stand.h"
 
 /* Called in the listener's thread; must not block on a terminal.  Strings and items are borrowed.
- */
+ * `watchers` has a bit for each watcher that is to hear of it. */
 struct listener_sink {
 	void *arg;
 	/* How the stream of a merchant stands: after listener_watch(), and whenever its numbers
 	 * start anew (another epoch).  Items of the merchant with seq > top follow. */
-	void (*stream)(void *arg, int64_t merchant, const struct stand *stand);
+	void (*stream)(void *arg, uint64_t watchers, int64_t merchant, const struct stand *stand);
 	/* What is un-acked there was read anew, and is not what has been told so far.  NULL: nobody
 	 * asks. */
-	void (*open)(void *arg, int64_t merchant, const struct stand *stand);
+	void (*open)(void *arg, uint64_t watchers, int64_t merchant, const struct stand *stand);
 	/* Something may not have been heard: of no merchant it is sure any more what is un-acked,
 	 * until an open() or a stream() says so.  NULL: nobody asks. */
 	void (*doubt)(void *arg);
-	void (*item)(void *arg, struct item *it);
+	void (*item)(void *arg, uint64_t watchers, struct item *it);
 	void (*item_to_all)(void *arg, struct item *it);
 	/* The ids of the merchant's terminals whose tokens hold: after a revocation, and whenever
 	 * that is read anew, of merchants that have any.  NULL: nobody asks. */
-	void (*terminals)(void *arg, int64_t merchant, const int64_t *ids, size_t n);
+	void (*terminals)(
+	    void *arg, uint64_t watchers, int64_t merchant, const int64_t *ids, size_t n);
 	/* Notifications do not arrive, so that all waits for the poll; or they do again.  NULL:
 	 * nobody asks. */
 	void (*mode)(void *arg, bool is_poll_only);
@@ -62,10 +63,11 @@ void listener_free(struct listener *l); /* accepts NULL; only when it does not r
 bool listener_start(struct listener *l); /* makes the thread; false: could not */
 void listener_stop(struct listener *l);  /* ends and joins it, if it runs */
 
-/* Any thread.  Watches are counted: each needs its unwatch.  Every watch is answered by a
- * stream(), as soon as the database can be asked. */
-void listener_watch(struct listener *l, int64_t merchant);
-void listener_unwatch(struct listener *l, int64_t merchant);
+/* Any thread.  Each watcher (0 to WATCHERS_MAX - 1) watches for itself, and hears of what it
+ * watches alone; each watch needs its unwatch.  Every watch is answered by a stream(), as soon as
+ * the database can be asked. */
+void listener_watch(struct listener *l, int watcher, int64_t merchant);
+void listener_unwatch(struct listener *l, int watcher, int64_t merchant);
 
 /* Any thread.  While a merchant is held his events stay in the table; some may be on their way.
  * Counted: each hold needs its release, unless the watch ends. */

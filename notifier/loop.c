@@ -424,7 +424,7 @@ take_timers(struct loop *l)
 	while ((t = wheel_run(&l->wheel, l->now_ms)) != NULL)
 		link_look_after(l, conn_of_timer(t));
 	while ((merchant = hub_expire(l->hub, l->now_ms)) != 0)
-		l->shared->needs->unwatch(l->shared->needs->arg, merchant);
+		l->shared->needs->unwatch(l->shared->needs->arg, l->index, merchant);
 }
 
 static void

@@ -40,7 +40,7 @@ struct loop {
 	struct idmap tickets; /* of those that wait for an answer, to their connections */
 	uint32_t last_ticket;
 	uint64_t n_told; /* times it was told whose tokens of a merchant hold */
-	size_t n_conns; /* each has its timer in the wheel */
+	size_t n_conns;  /* each has its timer in the wheel */
 	struct conn *oldest_unproven, *youngest_unproven;
 	int n_unproven;
 	struct conn *buried; /* gone, but perhaps still named by events of this round */

@@ -66,15 +66,15 @@ struct notifier {
 /* --- the parts know each other only through these --- */
 
 static void
-sink_stream(void *arg, int64_t merchant, const struct stand *stand)
+sink_stream(void *arg, uint64_t loops, int64_t merchant, const struct stand *stand)
 {
-	carrier_post_stream(((struct notifier *)arg)->carrier, merchant, stand);
+	carrier_post_stream(((struct notifier *)arg)->carrier, loops, merchant, stand);
 }
 
 static void
-sink_open(void *arg, int64_t merchant, const struct stand *stand)
+sink_open(void *arg, uint64_t loops, int64_t merchant, const struct stand *stand)
 {
-	carrier_post_open(((struct notifier *)arg)->carrier, merchant, stand);
+	carrier_post_open(((struct notifier *)arg)->carrier, loops, merchant, stand);
 }
 
 static void
@@ -84,9 +84,9 @@ sink_doubt(void *arg)
 }
 
 static void
-sink_item(void *arg, struct item *it)
+sink_item(void *arg, uint64_t loops, struct item *it)
 {
-	carrier_post_item(((struct notifier *)arg)->carrier, it);
+	carrier_post_item(((struct notifier *)arg)->carrier, loops, it);
 }
 
 static void
@@ -96,9 +96,9 @@ sink_item_to_all(void *arg, struct item *it)
 }
 
 static void
-sink_terminals(void *arg, int64_t merchant, const int64_t *ids, size_t n)
+sink_terminals(void *arg, uint64_t loops, int64_t merchant, const int64_t *ids, size_t n)
 {
-	carrier_post_terminals(((struct notifier *)arg)->carrier, merchant, ids, n);
+	carrier_post_terminals(((struct notifier *)arg)->carrier, loops, merchant, ids, n);
 }
 
 static void
@@ -114,15 +114,15 @@ sink_flush(void *arg)
 }
 
 static void
-watch(void *arg, int64_t merchant)
+watch(void *arg, int loop, int64_t merchant)
 {
-	listener_watch(((struct notifier *)arg)->listener, merchant);
+	listener_watch(((struct notifier *)arg)->listener, loop, merchant);
 }
 
 static void
-unwatch(void *arg, int64_t merchant)
+unwatch(void *arg, int loop, int64_t merchant)
 {
-	listener_unwatch(((struct notifier *)arg)->listener, merchant);
+	listener_unwatch(((struct notifier *)arg)->listener, loop, merchant);
 }
 
 static void

@@ -123,7 +123,7 @@ become_known(struct reader *r, struct watch *w, const char *epoch, int64_t top)
 	w->was_asked = false;
 	w->has_no_stream = false;
 	stand = watch_stand(w);
-	r->sink->stream(r->sink->arg, w->merchant, &stand);
+	r->sink->stream(r->sink->arg, w->watchers, w->merchant, &stand);
 }
 
 /* Takes in where a stream stands. */
@@ -301,7 +301,7 @@ tell_terminals(struct reader *r, struct watch *w, const PGresult *res, int row)
 	size_t n = read_ids(r, PQgetvalue(res, row, COLUMN_TERMINALS));
 
 	if (r->sink->terminals != NULL && (has_terminals || w->has_terminals))
-		r->sink->terminals(r->sink->arg, w->merchant, r->ids, n);
+		r->sink->terminals(r->sink->arg, w->watchers, w->merchant, r->ids, n);
 	w->has_terminals = has_terminals;
 }
 
@@ -326,7 +326,7 @@ tell_open(struct reader *r, const struct watch *w)
 	const struct stand stand = watch_stand(w);
 
 	if (r->sink->open != NULL)
-		r->sink->open(r->sink->arg, w->merchant, &stand);
+		r->sink->open(r->sink->arg, w->watchers, w->merchant, &stand);
 }
 
 static void
@@ -388,7 +388,7 @@ answer_the_unknown(struct reader *r)
 			openset_fini(&w->open);
 			w->kept_from = 1;
 			w->is_open_sure = none.knows_open;
-			r->sink->stream(r->sink->arg, w->merchant, &none);
+			r->sink->stream(r->sink->arg, w->watchers, w->merchant, &none);
 		}
 	}
 }
@@ -463,12 +463,15 @@ reader_reread(struct reader *r)
 void
 reader_pass_on(struct reader *r, struct item *it)
 {
+	const struct watch *w;
+
 	if (it == NULL)
 		abort();
+	w = watches_get(r->watches, item_merchant(it));
 	if (item_merchant(it) == 0)
 		r->sink->item_to_all(r->sink->arg, it);
-	else
-		r->sink->item(r->sink->arg, it);
+	else if (w != NULL)
+		r->sink->item(r->sink->arg, w->watchers, it);
 	item_release(it);
 }
 

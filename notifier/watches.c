@@ -44,7 +44,7 @@ watches_next(const struct watches *ws, size_t *at)
 
 /* A watch that is forgotten would lose orders in silence: no memory is the end. */
 struct watch *
-watches_start(struct watches *ws, int64_t merchant)
+watches_start(struct watches *ws, int64_t merchant, int watcher)
 {
 	struct watch *w = watches_get(ws, merchant);
 
@@ -61,7 +61,7 @@ watches_start(struct watches *ws, int64_t merchant)
 		if (ws->dirty == NULL)
 			abort();
 	}
-	w->n_watchers++;
+	w->watchers |= UINT64_C(1) << watcher;
 	if (!w->is_known) {
 		w->was_asked = true;
 		ws->has_unknown = true;
@@ -70,11 +70,14 @@ watches_start(struct watches *ws, int64_t merchant)
 }
 
 void
-watches_end(struct watches *ws, int64_t merchant)
+watches_end(struct watches *ws, int64_t merchant, int watcher)
 {
 	struct watch *w = watches_get(ws, merchant);
 
-	if (w == NULL || --w->n_watchers > 0)
+	if (w == NULL)
+		return;
+	w->watchers &= ~(UINT64_C(1) << watcher);
+	if (w->watchers != 0)
 		return;
 	for (size_t i = 0; w->is_dirty && i < ws->n_dirty; i++) {
 		if (ws->dirty[i] == w) {

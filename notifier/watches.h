@@ -11,12 +11,14 @@
 #include "notifier/idmap.h"
 #include "notifier/openset.h"
 
+enum { WATCHERS_MAX = 64 };
+
 /* A merchant that is watched. */
 struct watch {
 	int64_t merchant;
 	int64_t last; /* seq of the last event passed on; INT64_MAX: its stream was never read */
 	char epoch[HUB_EPOCH_MAX + 1];
-	unsigned n_watchers;
+	uint64_t watchers;    /* a bit each */
 	unsigned n_holds;     /* while there are any nothing of it is read */
 	bool is_known;        /* its stream was read, and what is open there */
 	bool is_open_sure;    /* and nothing that was said of it since has been missed */
@@ -44,9 +46,11 @@ struct watches {
 void watches_init(struct watches *ws);
 void watches_fini(struct watches *ws);
 
-/* Watches are counted: each start needs its end.  Gives the watch. */
-struct watch *watches_start(struct watches *ws, int64_t merchant);
-void watches_end(struct watches *ws, int64_t merchant); /* none of it: passed over */
+/* A watcher, of at most WATCHERS_MAX, watches a merchant from its start to its end.  Gives the
+ * watch.
+ */
+struct watch *watches_start(struct watches *ws, int64_t merchant, int watcher);
+void watches_end(struct watches *ws, int64_t merchant, int watcher); /* no watch: passed over */
 
 struct watch *watches_get(const struct watches *ws, int64_t merchant); /* NULL: not watched */
 size_t watches_count(const struct watches *ws);

@@ -14,9 +14,10 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void
-stream(void *arg, int64_t merchant, const struct stand *stand)
+stream(void *arg, uint64_t watchers, int64_t merchant, const struct stand *stand)
 {
 	(void)arg;
+	(void)watchers;
 	pthread_mutex_lock(&lock);
 	printf("{\"stream\":%" PRId64 ",\"epoch\":\"%s\",\"top\":%" PRId64 "}\n", merchant,
 	    stand->epoch, stand->top);
@@ -26,7 +27,7 @@ stream(void *arg, int64_t merchant, const struct stand *stand)
 
 /* What v1 clients get, behind the frame's header. */
 static void
-item(void *arg, struct item *it)
+item_to_all(void *arg, struct item *it)
 {
 	size_t len, at = 0;
 	const uint8_t *wire = item_wire(it, WIRE_V1, &len);
@@ -42,9 +43,17 @@ item(void *arg, struct item *it)
 }
 
 static void
-terminals(void *arg, int64_t merchant, const int64_t *ids, size_t n)
+item(void *arg, uint64_t watchers, struct item *it)
+{
+	(void)watchers;
+	item_to_all(arg, it);
+}
+
+static void
+terminals(void *arg, uint64_t watchers, int64_t merchant, const int64_t *ids, size_t n)
 {
 	(void)arg;
+	(void)watchers;
 	pthread_mutex_lock(&lock);
 	printf("{\"terminals\":%" PRId64 ",\"ids\":[", merchant);
 	for (size_t i = 0; i < n; i++)
@@ -67,7 +76,7 @@ main(int argc, char **argv)
 	const struct listener_sink sink = {
 	    .stream = stream,
 	    .item = item,
-	    .item_to_all = item,
+	    .item_to_all = item_to_all,
 	    .terminals = terminals,
 	    .flush = flush,
 	};
@@ -81,9 +90,9 @@ main(int argc, char **argv)
 		return EXIT_FAILURE;
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		if (strncmp(line, "watch ", 6) == 0)
-			listener_watch(l, strtoll(line + 6, NULL, 10));
+			listener_watch(l, 0, strtoll(line + 6, NULL, 10));
 		else if (strncmp(line, "unwatch ", 8) == 0)
-			listener_unwatch(l, strtoll(line + 8, NULL, 10));
+			listener_unwatch(l, 0, strtoll(line + 8, NULL, 10));
 	}
 	listener_stop(l);
 	listener_free(l);

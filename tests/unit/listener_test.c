@@ -356,7 +356,7 @@ calls_that_could_not_be_made_say_nothing(void **state)
 static struct watch *
 start_known(struct watches *ws, int64_t merchant)
 {
-	struct watch *w = watches_start(ws, merchant);
+	struct watch *w = watches_start(ws, merchant, 0);
 
 	w->is_known = true;
 	return w;
@@ -369,14 +369,15 @@ a_watch_lasts_until_the_last_watcher_goes(void **state)
 
 	(void)state;
 	watches_init(&ws);
-	watches_start(&ws, 7);
-	watches_start(&ws, 7);
-	watches_end(&ws, 8);
+	watches_start(&ws, 7, 0);
+	watches_start(&ws, 7, 63);
+	watches_end(&ws, 8, 0);
 	assert_int_equal(watches_count(&ws), 1);
-	watches_end(&ws, 7);
-	assert_non_null(watches_get(&ws, 7));
-	watches_end(&ws, 7);
-	watches_end(&ws, 7);
+	watches_end(&ws, 7, 0);
+	watches_end(&ws, 7, 1);
+	assert_true(watches_get(&ws, 7)->watchers == UINT64_C(1) << 63);
+	watches_end(&ws, 7, 63);
+	watches_end(&ws, 7, 63);
 	assert_null(watches_get(&ws, 7));
 	assert_int_equal(watches_count(&ws), 0);
 	watches_fini(&ws);
@@ -390,13 +391,13 @@ the_dirty_are_taken_in_turn_and_each_once(void **state)
 
 	(void)state;
 	watches_init(&ws);
-	watches_mark_dirty(&ws, watches_start(&ws, 99)); /* not known: nothing to read yet */
+	watches_mark_dirty(&ws, watches_start(&ws, 99, 0)); /* not known: nothing to read yet */
 	assert_int_equal(ws.n_dirty, 0);
 	for (int64_t merchant = 1; merchant <= 40; merchant++) {
 		watches_mark_dirty(&ws, start_known(&ws, merchant));
 		watches_mark_dirty(&ws, watches_get(&ws, merchant));
 	}
-	watches_end(&ws, 2);
+	watches_end(&ws, 2, 0);
 	assert_int_equal(ws.n_dirty, 39);
 	assert_int_equal(watches_take_dirty(&ws, taken, 4), 4);
 	assert_int_equal(taken[0]->merchant, 1);
