@@ -7,6 +7,20 @@
 #include "notifier/hub.h"
 #include "shared/clock.h"
 
+enum { SHARED_EVENTS = 32 }; /* see page_start(); well below PAGE_ITEMS */
+
+/* Where the page that a terminal needs is to begin: with some that this one has seen, for those who
+ * come behind it, with a cursor that is a little older; they need not ask then. */
+static int64_t
+page_start(const struct conn *c, enum page_kind kind)
+{
+	int64_t after = c->next_seq - 1;
+
+	if (kind != PAGE_EVENTS)
+		return after;
+	return after > SHARED_EVENTS ? after - SHARED_EVENTS : 0;
+}
+
 /* Asks the ledger for the page that a terminal needs, unless the question is out already: those who
  * miss the same share the answer. */
 static void
@@ -19,7 +33,7 @@ ask(struct loop *l, struct conn *c, enum page_kind kind)
 	if ((*asked & bit) != 0)
 		return;
 	*asked |= bit;
-	needs->ask(needs->arg, l->index, kind, c->session.grant.merchant, c->next_seq - 1);
+	needs->ask(needs->arg, l->index, kind, c->session.grant.merchant, page_start(c, kind));
 }
 
 static void
