@@ -290,8 +290,11 @@ work(struct listener *l)
 	/* Before events: one whose numbers start anew is told so first. */
 	if (ws->has_unknown && !reader_unknown(&l->reader))
 		return false;
-	if (ws->n_dirty > 0 && !reader_events(&l->reader))
-		return false;
+	if (ws->n_dirty > 0) {
+		if (!reader_events(&l->reader))
+			return false;
+		l->sink->flush(l->sink->arg); /* they do not wait for the rest of the round */
+	}
 	if (ws->has_due && !reader_reread(&l->reader))
 		return false;
 	if (!reader_alive(&l->reader))
