@@ -4,7 +4,25 @@
 create or replace function orderbell.fill(p_template text, p_names text[], p_values text[])
 	returns text
 language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+declare
+	v_parts text[];
+	v_part text;
+	v_end int;
+	v_filled text;
 begin
+	-- The short way: see placeholders().  || gives null with a value that is.
+	if coalesce(strpos(p_template, '{{') + strpos(p_template, '}}'), 0) = 0 then
+		v_parts := string_to_array(p_template, '{');
+		v_filled := coalesce(v_parts[1], '');
+		foreach v_part in array coalesce(v_parts[2:], '{}') loop
+			v_end := strpos(v_part, '}');
+			v_filled := v_filled || case when v_end > 1
+				then p_values[array_position(p_names, left(v_part, v_end - 1))]
+					|| substr(v_part, v_end + 1)
+				else '{' || v_part end;
+		end loop;
+		return v_filled;
+	end if;
 	return (
 		select case when count(*) = count(f.part)
 			then coalesce(string_agg(f.part, '' order by f.nth), '') end

@@ -1,6 +1,6 @@
 -- attach(): a shop's own tables ring, whatever their shape.
 \unset ON_ERROR_ROLLBACK
-select plan(137);
+select plan(139);
 delete from orderbell.order_event;
 delete from orderbell.payment_exception;
 create role test_owner login in role orderbell_dba;
@@ -320,4 +320,17 @@ drop role test_alice, test_php, test_owner;
 delete from orderbell.order_event;
 delete from orderbell.payment_exception;
 delete from orderbell.template;
+-- Braces of all kinds, in texts with doubled ones and without.
+create temporary table braced (template text, names text[], filled text);
+insert into braced values
+	('', '{}', ''), (null, '{}', ''), ('plain', '{}', 'plain'), ('{a}', '{a}', 'A'), ('x{a}{b}{a}y', '{a,b}', 'xA{B}Ay'),
+	('{}', '{}', '{}'), ('{', '{}', '{'), ('}', '{}', '}'), ('{a', '{}', '{a'), ('a}', '{}', 'a}'), ('{a{b}', '{b}', '{a{B}'),
+	('{a}x}{b', '{a}', 'Ax}{b'), ('}{a}{', '{a}', '}A{'), ('{no}', '{no}', null), ('{a}{nil}', '{a,nil}', null),
+	('{{a}}', '{}', '{a}'), ('{{{a}}}', '{a}', '{A}'), ('{{}}{b}', '{b}', '{}{B}'), ('{a}}', '{a}', 'A}'), ('{{x{a}', '{a}', '{xA'),
+	('中{a}文', '{a}', '中A文');
+select is_empty($$ select template, names, orderbell.placeholders(template) from braced where names <>
+	(select coalesce(array_agg(n order by n), '{}') from unnest(orderbell.placeholders(template)) n) $$, 'a text names its columns');
+select is_empty($$ select template, filled, orderbell.fill(template, '{a,b,nil}', '{A,"{B}",null}') from braced
+	where filled is distinct from orderbell.fill(template, '{a,b,nil}', '{A,"{B}",null}') $$,
+	'and is filled with their values, whose own braces are text');
 select * from finish();
