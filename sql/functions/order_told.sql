@@ -15,8 +15,12 @@ declare
 	v_voice text;
 	v_bad text;
 begin
-	select t.content, t.voice, t.language into v_template, v_voice_template, v_language
-	from orderbell.template_for(p_type, c_table, p_order.merchant_id) t;
+	if exists (
+		select from orderbell.template t
+		where t.type = p_type and coalesce(t.merchant_id, 0) in (0, p_order.merchant_id)) then
+		select t.content, t.voice, t.language into v_template, v_voice_template, v_language
+		from orderbell.template_for(p_type, c_table, p_order.merchant_id) t;
+	end if;
 	if num_nonnulls(v_template, v_voice_template) > 0 then
 		v_names := orderbell.placeholders(v_template) || orderbell.placeholders(v_voice_template);
 		execute orderbell.picks(c_table::regclass, v_names) into v_picked using p_order;
