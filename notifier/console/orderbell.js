@@ -21,22 +21,22 @@
  *              or "stopped" (it does not: stop() was called, or the server refuses, `code` says why)
  *   caught_up  {top}: all that was missed has been told
  *   reset      {}: forget what was shown, what is open is told anew: another merchant, other
- *              numbers, or a tab that the browser had frozen
+ *              numbers, a frozen tab
  *
  * @typedef {object} OrderbellEvent
  * @property {number} type 1 new order, 2 reminder, others are the shop's own
  * @property {number} [orderId]
  * @property {string} content text, never HTML
- * @property {number} [seq] counts the merchant's events; a live-only broadcast has none
+ * @property {number} [seq] counts the merchant's events; a broadcast has none
  * @property {string} [epoch] changes when seqs may repeat
  * @property {string} [at] RFC 3339, UTC
- * @property {string} [acked] the terminal that has seen it already
- * @property {string} [amount] "38.50"
- * @property {string} [currency] of that, ISO 4217
- * @property {{name: string, quantity?: number, note?: string}[]} [items] what was ordered
- * @property {number} [items_more] how many items there are besides
- * @property {string} [voice] a text to be spoken
- * @property {string} [language] of that, BCP 47
+ * @property {string} [acked] the terminal that has seen it
+ * @property {string} [amount]
+ * @property {string} [currency]
+ * @property {{name: string, quantity?: number, note?: string}[]} [items]
+ * @property {number} [items_more] besides these
+ * @property {string} [voice] to be spoken
+ * @property {string} [language]
  *
  * @typedef {{epoch: string, seq: number}} OrderbellCursor
  * @typedef {"connecting" | "catching_up" | "connected" | "offline" | "stopped"} OrderbellState
