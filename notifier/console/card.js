@@ -87,7 +87,10 @@ function list(event) {
   });
   const more = items.length - lines.length + (Number(event.items_more) || 0);
   if (more > 0) lines.push(make("li", "more", t.moreItems(more)));
-  return lines.length > 0 ? make("ul", "", ...lines) : null;
+  if (lines.length === 0) return null;
+  const all = make("ul", "", ...lines);
+  all.setAttribute("aria-label", t.items);
+  return all;
 }
 
 /** What it is about in a line: the number or text, and the amount. */
@@ -124,7 +127,7 @@ export function drawCard(entry, on) {
       card.append(long);
     }
     const amount = amountOf(event);
-    if (amount) card.append(make("p", "amount", make("bdi", "", amount)));
+    if (amount) card.append(make("p", "amount", make("span", "unseen", `${t.amount}: `), make("bdi", "", amount)));
     const items = list(event);
     if (items) card.append(items);
     card.append(seen);

@@ -22,7 +22,7 @@ export const texts = {
     types: { 1: "来单提醒", 2: "客户催单", 3: "通知" }, order: "订单",
     seen: "知道了", undo: "撤销", sending: "正在保存…", unsent: "稍后保存…",
     acking: "已标记", show: "查看", close: "关闭", popup: "新消息", others: (n) => `，另有 ${n} 条`,
-    long: "展开", short: "收起", moreItems: (n) => `另有 ${n} 样`,
+    long: "展开", short: "收起", moreItems: (n) => `另有 ${n} 样`, amount: "金额", items: "商品",
     seenBy: (time, by) => `${time} 已读${by ? ` · ${by}` : ""}`,
     age: (s) => (s < 5 ? "刚刚" : s < 60 ? `${s} 秒前` : s < 3600 ? `${Math.floor(s / 60)} 分钟前`
       : s < 86400 ? `${Math.floor(s / 3600)} 小时前` : `${Math.floor(s / 86400)} 天前`),
@@ -56,7 +56,7 @@ export const texts = {
     types: { 1: "New order", 2: "Reminder", 3: "Notice" }, order: "Order",
     seen: "Seen", undo: "Undo", sending: "Saving…", unsent: "Saved later…",
     acking: "Seen", show: "Show", close: "Close", popup: "New message", others: (n) => `, and ${n} more`,
-    long: "More", short: "Less", moreItems: (n) => `+${n} more`,
+    long: "More", short: "Less", moreItems: (n) => `+${n} more`, amount: "Amount", items: "Ordered",
     seenBy: (time, by) => `seen ${time}${by ? ` · ${by}` : ""}`,
     age: (s) => (s < 5 ? "just now" : s < 60 ? `${s} s ago` : s < 3600 ? `${Math.floor(s / 60)} min ago`
       : s < 86400 ? `${Math.floor(s / 3600)} h ago` : `${Math.floor(s / 86400)} d ago`),

@@ -95,7 +95,7 @@ class Open(ConsoleTest):
                                  context={"colorScheme": "dark"} if locale == "zh-CN" else None)
             order = self.pay_for(DISHES, 2, currency="EUR")
             page.wait_card(order.number)
-            self.assertEqual(page.text("#cards > li .amount"), amount)
+            self.assertEqual(page.text("#cards > li .amount bdi"), amount)
             self.assertEqual(self.items(page), [
                 "牛肉面 × 2 多放辣", "Spring rolls × 1.5", *(f"dish {n}" for n in range(3, 9)), more])
             self.assertIn(f"{order.number} · {amount}", page.text("#popup p"))
@@ -142,7 +142,7 @@ class Open(ConsoleTest):
           ].map((details) => {
             const entry = { key: "k", kind: 1, event: { content: "x", at: new Date().toISOString(), ...details } };
             drawCard(entry, {});
-            return [...entry.card.querySelectorAll(".amount, ul li")].map(({ textContent }) => textContent);
+            return [...entry.card.querySelectorAll(".amount bdi, ul li")].map(({ textContent }) => textContent);
           }))""")
         self.assertEqual(drawn, [[], ["a"], ["<b>" * 33 + "<…", "😀" * 100 + "…"], ["+2 more"]])
         self.assertIsNone(page.evaluate("document.querySelector('#cards img, #popup img, #cards script')"))
