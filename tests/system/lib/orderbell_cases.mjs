@@ -212,7 +212,7 @@ export async function what_is_too_much_to_keep_is_not_kept() {
   const storage = new Storage();
   const first = await connected({ storage });
   const long = "x".repeat(30000);
-  for (let seq = 1; seq <= 8; seq++) Socket.last.says({ ...event(seq), content: long });
+  for (let seq = 1; seq <= 20; seq++) Socket.last.says({ ...event(seq), content: long });
   first.bell.stop();
   const { bell } = make({ storage });
   bell.start();
