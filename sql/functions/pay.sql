@@ -25,7 +25,8 @@
 -- look.  Only with unknown_order ask_again may be true: it was first heard of a short time ago, the
 -- order may be on its way, and the gateway should come again.  event_id is the new event, null with
 -- any verdict but paid.
--- Raises 22023: p_bell is none of them.
+-- Raises 22023: p_bell is none of them; 27000: a trigger of the shop's keeps the order from being
+-- paid, and nobody may be told that it is.
 -- Idempotent, also in parallel: the order is locked first, and who waited sees it paid.  What was
 -- paid by the same transaction stays already_paid, whatever became of the order since.
 -- Touches: orders (update), order_event (insert), payment_callback (insert, update),
@@ -47,6 +48,7 @@ declare
 		coalesce(nullif(current_setting('orderbell.currency', true), ''), 'CNY');
 	v_order orderbell.orders;
 	v_event text;
+	v_pay_status int;
 	v_is_its_payer boolean; -- null: it is not known what paid it
 begin
 	if p_bell in ('later', 'alone') then
@@ -69,8 +71,8 @@ begin
 			and (p_user_id is null or o.user_id = p_user_id)
 			and (p_amount is null or o.amount = p_amount)
 			and (p_currency is null or p_currency = c_currency)
-		returning o.id, o.merchant_id into order_id, merchant_id;
-		if found then
+		returning o.id, o.merchant_id, o.pay_status into order_id, merchant_id, v_pay_status;
+		if v_pay_status = 1 then
 			verdict := 'paid';
 			exit;
 		end if;
@@ -96,6 +98,10 @@ begin
 		exit when verdict <> 'paid';
 	end loop;
 
+	if verdict = 'paid' and v_pay_status is distinct from 1 then
+		raise 'order % does not become paid: a trigger of orders keeps it from that', p_number
+			using errcode = 'triggered_data_change_violation';
+	end if;
 	if verdict = 'paid' then
 		v_event := case when p_bell = 'alone' then current_setting('orderbell.event', true) end;
 		if split_part(v_event, ' ', 1) = order_id::text then

@@ -1,6 +1,6 @@
 -- pay(): once, whatever the gateway does.
 \unset ON_ERROR_ROLLBACK
-select plan(46);
+select plan(49);
 select test.merchant() as m \gset
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
 
@@ -146,6 +146,18 @@ select is(test.try('b', format('select orderbell.pay(%L, 38)::text', test.number
 	'a payment left open delays no other of the merchant');
 select is(test.try('b', format('select orderbell.pay(%L, 38)::text', test.number_of(:o))), '55P03', 'but those of the same order');
 select test.try('a', 'commit');
+
+-- A trigger of the shop's that forbids it: money is not to vanish behind a "paid".
+create function test.forbids() returns trigger language plpgsql as $$ begin return null; end $$;
+create function test.undoes() returns trigger language plpgsql as $$ begin new.pay_status := 0; return new; end $$;
+select test.order(:m) as o \gset
+create trigger shop_forbids before update on orderbell.orders for each row execute function test.forbids();
+select throws_ok(format('select orderbell.pay(%L, 38)', test.number_of(:o)), '27000', null, 'an order that does not become paid is not said to be');
+drop trigger shop_forbids on orderbell.orders;
+create trigger shop_undoes before update on orderbell.orders for each row execute function test.undoes();
+select throws_ok(format('select orderbell.pay(%L, 38, p_bell => ''alone'')', test.number_of(:o)), '27000', null, 'nor one that a trigger makes unpaid again');
+drop trigger shop_undoes on orderbell.orders;
+select is((select verdict from orderbell.pay(test.number_of(:o), 38.00)), 'paid', 'without them it is paid');
 
 select test.close('a'), test.close('b'), test.close('ear');
 select * from finish();
