@@ -496,9 +496,8 @@ reader_events(struct reader *r)
 	struct pgarray ids, lasts;
 	const char *params[4] = {NULL, NULL, per_merchant, in_all};
 	struct watch *asked[MERCHANTS_MAX];
-	size_t n = watches_take_dirty(r->watches, asked, MERCHANTS_MAX);
+	size_t n = watches_take_dirty(r->watches, asked, MERCHANTS_MAX), last = 0;
 	PGresult *res;
-	bool is_full;
 
 	pgarray_start(&ids, ids_text, sizeof ids_text);
 	pgarray_start(&lasts, lasts_text, sizeof lasts_text);
@@ -520,11 +519,12 @@ reader_events(struct reader *r)
 
 		assert(w != NULL);
 		take_event(r, w, res, row);
+		while (last + 1 < n && asked[last] != w)
+			last++; /* they come as they were asked for */
 	}
-	/* A limit was reached: there may be more. */
-	is_full = PQntuples(res) >= EVENTS_PER_MERCHANT;
-	for (size_t i = 0; is_full && i < n; i++)
-		watches_mark_dirty(r->watches, asked[i]);
+	/* A limit was reached: there may be more, and those behind the last have had nothing. */
+	if (PQntuples(res) >= EVENTS_PER_MERCHANT)
+		watches_put_back(r->watches, asked, n, last + 1);
 	PQclear(res);
 	return true;
 }

@@ -169,3 +169,10 @@ watches_take_dirty(struct watches *ws, struct watch **taken, size_t most)
 	memmove(ws->dirty, ws->dirty + at, ws->n_dirty * sizeof(struct watch *));
 	return n;
 }
+
+void
+watches_put_back(struct watches *ws, struct watch *const *taken, size_t n, size_t n_served)
+{
+	for (size_t i = 0; i < n; i++)
+		watches_mark_dirty(ws, taken[(n_served + i) % n]);
+}

@@ -77,4 +77,8 @@ void watches_mark_dirty(struct watches *ws, struct watch *w);
  * many. */
 size_t watches_take_dirty(struct watches *ws, struct watch **taken, size_t most);
 
+/* Of `n` that were taken any may have more, but what was read was cut short: the first n_served had
+ * their turn, and go on the list behind the others. */
+void watches_put_back(struct watches *ws, struct watch *const *taken, size_t n, size_t n_served);
+
 #endif

@@ -185,6 +185,24 @@ class Listener(unittest.TestCase):
         self.control(f'{{"revoked":1,"merchant":{self.merchant}}}')
         self.expect_terminals(spy, [])
 
+    def test_a_single_event_does_not_wait_for_the_mass_of_others(self):
+        others = [int(row[0]) for row in self.stack.rows(
+            "insert into merchant (name) select 'busy' from generate_series(1, 8) returning id")]
+        spy = self.spy()
+        for merchant in (*others, self.merchant):
+            spy.watch(merchant)
+        mass = 8000
+        self.stack.psql(f"begin; select orderbell.notify(m, 1, 'x') from unnest(array{others}) m, "
+                        f"generate_series(1, {mass}); commit; "
+                        f"select orderbell.notify({self.merchant}, 1, 'single')")
+        for merchant in (*others, self.merchant):
+            last = 1 if merchant == self.merchant else mass
+            spy.wait_for(lambda call: call.get("item") == merchant and
+                         call["message"]["seq"] == last, f"the last of {merchant}", 60)
+        told = [call["item"] for call in spy.calls if "item" in call]
+        self.assertEqual(len(told), len(others) * mass + 1)
+        self.assertLess(told.index(self.merchant), len(told) / 2)
+
     def add_terminals(self, n):
         """Terminals that have tokens; gives their ids."""
         return [int(row[0]) for row in self.stack.rows(f"""

@@ -412,6 +412,27 @@ the_dirty_are_taken_in_turn_and_each_once(void **state)
 }
 
 static void
+who_has_had_nothing_goes_before_who_was_served(void **state)
+{
+	struct watches ws;
+	struct watch *taken[4];
+
+	(void)state;
+	watches_init(&ws);
+	for (int64_t merchant = 1; merchant <= 4; merchant++)
+		watches_mark_dirty(&ws, start_known(&ws, merchant));
+	assert_int_equal(watches_take_dirty(&ws, taken, 4), 4);
+	watches_put_back(&ws, taken, 4, 3);
+	assert_int_equal(watches_take_dirty(&ws, taken, 2), 2);
+	assert_int_equal(taken[0]->merchant, 4);
+	assert_int_equal(taken[1]->merchant, 1);
+	watches_put_back(&ws, taken, 2, 2);
+	assert_int_equal(watches_take_dirty(&ws, taken, 4), 4);
+	assert_int_equal(taken[0]->merchant, 2);
+	watches_fini(&ws);
+}
+
+static void
 what_is_held_is_read_once_it_is_released_by_all(void **state)
 {
 	struct watches ws;
@@ -455,6 +476,7 @@ main(void)
 	    cmocka_unit_test(calls_that_could_not_be_made_say_nothing),
 	    cmocka_unit_test(a_watch_lasts_until_the_last_watcher_goes),
 	    cmocka_unit_test(the_dirty_are_taken_in_turn_and_each_once),
+	    cmocka_unit_test(who_has_had_nothing_goes_before_who_was_served),
 	    cmocka_unit_test(what_is_held_is_read_once_it_is_released_by_all),
 	};
 
