@@ -482,8 +482,11 @@ take_event(struct reader *r, struct watch *w, const PGresult *res, int row)
 	struct item *it = event_row_item(res, row, 1, &owner);
 
 	w->last = row_int(res, row, 1);
-	/* Also one that is acked already: a terminal may have read it before it was. */
+	/* Also one that is acked already: a terminal may have read it before it was.  So until what
+	 * is open is read again it is not just that. */
 	openset_add(&w->open, w->last);
+	if (item_is_acked(it))
+		w->is_open_sure = false;
 	metrics_add(r->metrics, METRIC_EVENTS, 1);
 	reader_pass_on(r, it);
 }

@@ -19,8 +19,11 @@ stream(void *arg, uint64_t watchers, int64_t merchant, const struct stand *stand
 	(void)arg;
 	(void)watchers;
 	pthread_mutex_lock(&lock);
-	printf("{\"stream\":%" PRId64 ",\"epoch\":\"%s\",\"top\":%" PRId64 "}\n", merchant,
+	printf("{\"stream\":%" PRId64 ",\"epoch\":\"%s\",\"top\":%" PRId64 ",\"open\":", merchant,
 	    stand->epoch, stand->top);
+	for (size_t i = 0; stand->knows_open && i < stand->n_open; i++)
+		printf("%s%" PRId64, i == 0 ? "[" : ",", stand->open[i]);
+	printf("%s}\n", !stand->knows_open ? "null" : stand->n_open == 0 ? "[]" : "]");
 	fflush(stdout);
 	pthread_mutex_unlock(&lock);
 }
@@ -29,12 +32,11 @@ stream(void *arg, uint64_t watchers, int64_t merchant, const struct stand *stand
 static void
 item_to_all(void *arg, struct item *it)
 {
-	size_t len, at = 0;
+	size_t len, at;
 	const uint8_t *wire = item_wire(it, WIRE_V1, &len);
 
 	(void)arg;
-	while (at < len && wire[at] != '{')
-		at++;
+	at = wire[1] < 126 ? 2 : wire[1] == 126 ? 4 : 10; /* a length may look like a brace */
 	pthread_mutex_lock(&lock);
 	printf("{\"item\":%" PRId64 ",\"message\":%.*s}\n", item_merchant(it), (int)(len - at),
 	    (const char *)wire + at);

@@ -185,6 +185,14 @@ class Listener(unittest.TestCase):
         self.control(f'{{"revoked":1,"merchant":{self.merchant}}}')
         self.expect_terminals(spy, [])
 
+    def test_what_was_acked_before_it_was_read_is_not_told_as_open(self):
+        spy = self.watching()
+        open_seqs = self.ring(2)
+        self.stack.psql("begin; set local orderbell.quiet = on; "
+                        f"select orderbell.notify({self.merchant}, 1, 'imported'); commit")
+        spy.wait_for(lambda call: call.get("message", {}).get("acked") == "quiet", "the imported")
+        self.assertIn(spy.watch(self.merchant)["open"], (open_seqs, None))
+
     def test_a_single_event_does_not_wait_for_the_mass_of_others(self):
         others = [int(row[0]) for row in self.stack.rows(
             "insert into merchant (name) select 'busy' from generate_series(1, 8) returning id")]
@@ -222,7 +230,8 @@ class Listener(unittest.TestCase):
     def test_a_merchant_that_is_made_while_it_is_watched_is_heard_from_its_first_event_on(self):
         spy = self.spy()
         later = self.merchant + 1000
-        self.assertEqual(spy.watch(later), {"stream": later, "epoch": "none", "top": 0})
+        self.assertEqual(spy.watch(later), {"stream": later, "epoch": "none", "top": 0,
+                                            "open": []})
         self.stack.psql(f"""
             insert into merchant (id, name) overriding system value values ({later}, 'later');
             select orderbell.notify({later}, 1, 'first')""")
