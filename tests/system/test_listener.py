@@ -185,6 +185,15 @@ class Listener(unittest.TestCase):
         self.control(f'{{"revoked":1,"merchant":{self.merchant}}}')
         self.expect_terminals(spy, [])
 
+    def test_a_second_watcher_hears_whose_tokens_hold_as_well(self):
+        # Of a revocation before it came it has heard nothing.
+        ids = self.add_terminals(2)
+        spy = self.watching()
+        self.expect_terminals(spy, ids)
+        since = len(spy.calls)
+        spy.watch(self.merchant)
+        self.expect_terminals(spy, ids, since)
+
     def test_what_was_acked_before_it_was_read_is_not_told_as_open(self):
         spy = self.watching()
         open_seqs = self.ring(2)
