@@ -4,6 +4,7 @@ Each figure is taken in turn with its floor, several rounds of each, of events o
 transactions: whatever else the machine does meets both alike.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import statistics
@@ -230,6 +231,15 @@ def flood(bench):
 MEMORY_MIB = 32
 
 
+def publish_in_two(env, blocks, **options):
+    """Two sessions, half of the blocks each: while one waits for its flush the other goes on."""
+    half = blocks // 2
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        return list(pool.map(
+            lambda first: lc.publish(env, first_merchant=first, merchants=half, **options),
+            (0, half)))
+
+
 def listener(bench):
     """20,000 events/s for 10 s, over 1,000 merchants: how far behind the last terminal is"""
     merchants, block, per_second, seconds = 1000, 100, 200, 10
@@ -244,15 +254,15 @@ def listener(bench):
                             events=each) as load:
             load.ready()
             cpu = settled_cpu(server)
-            made = lc.publish(bench.env, events=statements, rate=per_second, first_merchant=0,
-                              merchants=blocks, bytes=CONTENT_BYTES,
-                              statement=make_in_order(block))
+            made = publish_in_two(bench.env, blocks, events=statements // 2, rate=per_second // 2,
+                                  bytes=CONTENT_BYTES, statement=make_in_order(block))
             made_by = time.monotonic()
             seen = load.final()
             late.append((time.monotonic() - made_by) * 1000)
-            shares.append((server.cpu_seconds() - cpu) / made["seconds"] * 100)
+            seconds_taken = max(report["seconds"] for report in made)
+            shares.append((server.cpu_seconds() - cpu) / seconds_taken * 100)
         p99.append(seen["delivery_ms"]["p99"])
-        rates.append(made["events_per_s"] * block)
+        rates.append(statements * block / seconds_taken)
         if seen["events_min"] != each:
             raise lc.Failed(f"a terminal got {seen['events_min']} events")
     wanted = 0.95 * per_second * block
