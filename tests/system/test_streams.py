@@ -377,13 +377,17 @@ class Polls(Cases):
         self.assertEqual(again.open, "1,3,5")
         self.assertEqual([e["seq"] for e in again.events], [6])
 
+    def prune_acked(self):
+        """As nine days later."""
+        self.stack.psql("update order_event set created_at = now() - interval '9 days'")
+        self.stack.psql("update order_event set acked_at = created_at where acked_at is not null")
+        self.stack.psql("select prune()")
+
     def test_pruned_events_are_said_to_be_missing(self):
         cursor = Poll(self.url("poll")).cursor
         self.notify(10)
         self.ack(*range(1, 6))
-        self.stack.psql("update order_event set acked_at = now() - interval '9 days' "
-                        f"where acked_at is not null and merchant_id = {self.merchant}")
-        self.stack.psql("select prune()")
+        self.prune_acked()
         self.stack.restart("notifier")
         poll = Poll(self.url("poll"), cursor)
         self.assertFalse(poll.recovered)
@@ -392,9 +396,7 @@ class Polls(Cases):
     def test_old_unacked_events_are_got_through_although_later_ones_were_pruned(self):
         self.notify(700)
         self.ack(*range(300, 601))
-        self.stack.psql("update order_event set acked_at = now() - interval '9 days' "
-                        f"where acked_at is not null and merchant_id = {self.merchant}")
-        self.stack.psql("select prune()")
+        self.prune_acked()
         left = [*range(1, 300), *range(601, 701)]
         first = Poll(self.url("poll"))
         second = Poll(self.url("poll"), first.cursor)
