@@ -1,4 +1,10 @@
 -- From 0.1.0 to 0.2.0: what "if not exists" and "or replace" do not do by themselves.
+-- Payments wait behind these locks, so they wait for nobody for long: who has a transaction open
+-- there stops the upgrade (55P03) and not the shop; nothing is changed then.  Orders first, as
+-- payments have it, or the two would deadlock.
+set local lock_timeout = '3s';
+lock table orderbell.orders, orderbell.merchant, orderbell.order_event, orderbell.payment_exception
+	in access exclusive mode;
 alter table orderbell.merchant
 	add column escalate_after interval
 		check (escalate_after between interval '0' and interval '1 year'),
