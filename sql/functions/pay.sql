@@ -7,7 +7,9 @@
 --                      pays nothing else in this transaction.  Its event is written with its seq
 --                      then and not twice, which saves PostgreSQL a third of its work; the price
 --                      of a broken word: other payments of the merchant wait until the commit, and
---                      two transactions may deadlock (40P01).
+--                      two transactions may deadlock (40P01).  So they may where an AFTER trigger
+--                      of the shop's on orders, whose name comes behind orderbell_order_paid,
+--                      writes rows that several payments share.
 --   p_currency         of the amount; null: the shop's, which is the setting orderbell.currency
 --                      (CNY where that is not set)
 --   p_user_id          only an order of this user, who asks himself (sandbox); null: of any

@@ -1,6 +1,6 @@
 -- pay() with the bell alone: seqs at once, and everything else as ever.
 \unset ON_ERROR_ROLLBACK
-select plan(34);
+select plan(35);
 select test.listen('ear');
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
 select test.merchant() as m, test.merchant() as n \gset
@@ -94,6 +94,18 @@ select is(test.stream(:m), 'whole 12', 'orderbell.bell = alone does the same for
 select is_empty($$ select test.heard('ear') $$, 'which does not ring');
 select test.try('b', 'set orderbell.bell = alone', format('select test.paid(m) from unnest(array[%s, %s, %1$s]) m', :n, :m));
 select is(array[test.stream(:m), test.stream(:n)], array['whole 13', 'whole 4'], 'also where it pays several after all');
+
+-- A trigger of the shop's whose rows payments share, named to come before ours: no deadlock.
+create table test.counter (n bigint);
+insert into test.counter values (0);
+create function test.counts() returns trigger language plpgsql as $$ begin update test.counter set n = n + 1; return null; end $$;
+create trigger a_counter after insert or update on orderbell.orders for each row when (new.pay_status = 1) execute function test.counts();
+select test.order(:m) as o \gset
+select test.try('b', 'reset orderbell.bell', 'begin', format('select test.paid(%s)', :m));
+select test.start('a', test.pays(:o));
+select test.until_it_waits(:a_pid);
+select is(array[test.try('b', 'commit'), test.finish('a')], array['done', 'done'], 'a trigger that comes first, with rows that payments share');
+drop trigger a_counter on orderbell.orders;
 
 select test.close('a'), test.close('b'), test.close('ear');
 select * from finish();
