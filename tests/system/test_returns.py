@@ -73,14 +73,16 @@ class Returns(unittest.TestCase):
             return PythonTerminal(self.stack.ws_url("till", direct=True), v1=True, hello=hello)
 
         lc.ack_all(self.stack.env)
-        with come() as first:
+        with come() as first, come() as other:  # one in each of the notifier's two loops
             first.wait_until_live()
+            other.wait_until_live()
             orders = [self.stack.place_order() for _ in range(3)]
             for order in orders:
                 self.stack.pay_by_sql(order)
             acked, seen, missed = (first.event_of(order.id) for order in orders)
             first.send(json.dumps({"ack": [acked["seq"]]}))
-            first.wait_for(lambda m: m.get("acked") == [acked["seq"]], "acked")
+            for terminal in (first, other):
+                terminal.wait_for(lambda m: m.get("acked") == [acked["seq"]], "acked")
             with self.nobody_can_read("orderbell.order_event"), \
                     come(after={"epoch": seen["epoch"], "seq": seen["seq"]}) as second:
                 second.wait_until_live(within_s=3)
