@@ -21,7 +21,7 @@ enum {
 	HOLD_AT = 35,
 	RELEASE_AT = 10,
 	CROWDED_AT = 90,
-	COUNT_MS = 5000, /* how often states are counted */
+	COUNT_MS = 5000, /* how often states are counted, and a ms more for each terminal */
 };
 
 /* --- the inbox, seen from the loop --- */
@@ -445,7 +445,7 @@ count_states(struct loop *l)
 		    counted[i] - l->counted[i]);
 		l->counted[i] = counted[i];
 	}
-	l->count_at_ms = l->now_ms + COUNT_MS;
+	l->count_at_ms = l->now_ms + COUNT_MS + (int64_t)l->n_conns;
 }
 
 static void
