@@ -7,8 +7,7 @@
 create or replace function orderbell.ring(p_merchant_id bigint) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-	perform set_config('synchronous_commit', 'off', true);
-	perform pg_notify('order_events', format('{"merchant":%s}', p_merchant_id));
+	perform orderbell.ring_all(array[p_merchant_id]);
 end $$;
 comment on function orderbell.ring(bigint) is
 	'Wakes the notifiers for a merchant, after a commit that rang nothing itself.';
