@@ -4,6 +4,8 @@
 #   root_make PACKAGE,PACKAGE    makes it in $root, and has it removed at the end
 #   root_make -s SUITE PACKAGE,PACKAGE    of another suite of Debian than this machine's
 #   in_root COMMAND...           with nothing of this machine's environment
+#   root_sum FILE LEAST          the sum of the "N passed, N failed" that stand in it, a line each; of
+#                                fewer than LEAST lines one is missing, which is a failure
 #   keep=yes                     it stays
 
 root=
@@ -87,4 +89,21 @@ root_make() {
 	mkdir -p "$root/dev/pts" "$root/dev/shm"
 	mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
 	mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+}
+
+root_sum() {
+	awk -v least="$2" '
+		{
+			for (i = 2; i <= NF; i++) {
+				if ($i ~ /^passed/) passed += $(i - 1)
+				if ($i ~ /^failed/) failed += $(i - 1)
+				if ($i ~ /^skipped/) skipped += $(i - 1)
+			}
+		}
+		END {
+			if (NR < least)
+				failed++
+			printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
+			exit failed > 0
+		}' "$1"
 }
