@@ -412,12 +412,6 @@ room_load(const struct room *r)
 	return bytes > items ? bytes : items;
 }
 
-size_t
-room_n_due(const struct room *r)
-{
-	return r->is_dirty ? r->n_due : 0;
-}
-
 uint64_t
 hub_version(const struct hub *h)
 {
@@ -621,12 +615,6 @@ int64_t
 room_top(const struct room *r)
 {
 	return r->top;
-}
-
-size_t
-room_n_members(const struct room *r)
-{
-	return r->n_members;
 }
 
 struct member *

@@ -68,9 +68,8 @@ uint64_t room_told_at(const struct room *r);
 
 bool room_is_known(const struct room *r);
 int64_t room_merchant(const struct room *r);
-const char *room_epoch(const struct room *r); /* "" while not known */
-int64_t room_top(const struct room *r);       /* the last seq published */
-size_t room_n_members(const struct room *r);
+const char *room_epoch(const struct room *r);      /* "" while not known */
+int64_t room_top(const struct room *r);            /* the last seq published */
 struct member *room_members(const struct room *r); /* first of a list by ->next */
 
 /* Appends an item to its merchant's ring and takes a reference of its own.  What an acked item
@@ -95,7 +94,6 @@ struct member *hub_next_due(struct hub *h);
 /* How full a ring is of items that members may not have been given since, in hundredths.  At 100
  * and more it leaves behind some that did nothing but wait for their turn. */
 unsigned room_load(const struct room *r);
-size_t room_n_due(const struct room *r);
 
 /* Another number when what some member is to be sent may be other bytes. */
 uint64_t hub_version(const struct hub *h);

@@ -132,10 +132,11 @@ start_watch(struct listener *l, int watcher, int64_t merchant)
 	struct watch *w = watches_start(&l->watches, merchant, watcher);
 	const struct stand stand = watch_stand(w);
 
-	if (w->is_known)
-		l->sink->stream(l->sink->arg, UINT64_C(1) << watcher, merchant, &stand);
+	if (!w->is_known)
+		return;
+	l->sink->stream(l->sink->arg, UINT64_C(1) << watcher, merchant, &stand);
 	/* A token that it took for good may have been revoked before it watched. */
-	if (w->is_known && w->has_terminals)
+	if (w->has_terminals)
 		watches_mark_due(&l->watches, w);
 }
 
