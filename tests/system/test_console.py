@@ -462,6 +462,28 @@ class Open(ConsoleTest):
     def paper(self, page):
         return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
+    def test_while_it_catches_up_it_says_so(self):
+        # A line of the page's own (no worker) that keeps caught_up back until it is let go.
+        page = self.console("?merchant=2", init="""
+            delete globalThis.SharedWorker;
+            globalThis.WebSocket = class extends WebSocket {
+              set onmessage(hear) {
+                super.onmessage = (message) => {
+                  if (!hear || !message.data.includes('"caught_up"')) return hear?.(message);
+                  globalThis.letGo = () => hear(message);
+                };
+              }
+            };""")
+        page.wait("globalThis.letGo !== undefined")
+        self.assertEqual(page.wait_state("catching_up"), "catching_up")
+        self.assertEqual(page.text("#state"), "Catching up")
+        self.assertEqual(page.evaluate("document.title"), "… orderbell")
+        blue = page.evaluate("document.querySelector('link[rel=icon]').href")
+        self.picture(page, "catching-up")
+        page.evaluate("letGo()")
+        page.wait_connected()
+        self.assertNotEqual(page.evaluate("document.querySelector('link[rel=icon]').href"), blue)
+
     def test_it_fits_a_phone(self):
         page = self.on_shift("?merchant=2", locale="zh-CN",
                              context={"viewport": {"width": 360, "height": 740}})

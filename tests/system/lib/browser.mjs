@@ -96,7 +96,6 @@ const verbs = {
   },
   evaluate: ({ page, script }) => pages.get(page).evaluate(script),
   // Not waitForFunction: inside the page its eval() is forbidden by the page's own policy.
-  // Not waitForFunction: inside the page its eval() is forbidden by the page's own policy.
   wait: waitBy(({ page, script }) => pages.get(page).evaluate(script)),
   click: ({ page, selector }) => pages.get(page).click(selector, { timeout: 5000 }),
   select: ({ page, selector, value }) => pages.get(page).selectOption(selector, value),
