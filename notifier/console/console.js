@@ -284,7 +284,8 @@ function say() {
   document.body.dataset.state = state;
   put($("state"), t.states[state]);
   put($("empty"), entries.size ? t.nothing
-    : t.empty[state === "connected" ? "rings" : bell.state === "connected" ? "silent" : "away"]);
+    : t.empty[state === "connected" ? "rings"
+      : { connected: "silent", catching_up: "coming" }[bell.state] ?? "away"]);
   put($("banner").firstElementChild, text);
   $("banner").hidden = !text;
   put($("again"), action ?? "");

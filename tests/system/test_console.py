@@ -478,6 +478,7 @@ class Open(ConsoleTest):
         self.assertEqual(page.wait_state("catching_up"), "catching_up")
         self.assertEqual(page.text("#state"), "Catching up")
         self.assertEqual(page.evaluate("document.title"), "… orderbell")
+        self.assertEqual(page.text("#empty"), "Looking for what was missed…")
         blue = page.evaluate("document.querySelector('link[rel=icon]').href")
         self.picture(page, "catching-up")
         page.evaluate("letGo()")
