@@ -1,5 +1,6 @@
 """What the listener makes of notifications that lie, or that never come."""
 
+import contextlib
 import time
 import unittest
 
@@ -9,6 +10,7 @@ from spy import Spy
 from stack import Stack
 
 REREAD_S = 30
+BEFORE_REREAD_S = 20  # whatever is told within it was not found by the next reading
 SLACK_S = 5
 
 
@@ -54,9 +56,21 @@ class Listener(unittest.TestCase):
     def control(self, payload):
         self.stack.psql(f"notify order_control, '{payload}'")
 
-    def terminate_notifiers(self, and_then=""):
-        self.stack.psql("select pg_terminate_backend(pid) from pg_stat_activity "
-                        f"where usename = 'notifier'; {and_then}")
+    def terminate_notifiers(self):
+        """Gives how many sessions there were."""
+        return int(self.stack.psql("select count(pg_terminate_backend(pid)) from pg_stat_activity "
+                                   "where usename = 'notifier'"))
+
+    @contextlib.contextmanager
+    def notifiers_kept_out(self):
+        """No session of theirs is there, nor can one come, until the block ends: what is notified
+        meanwhile is lost."""
+        self.stack.psql("alter role notifier nologin")
+        try:
+            self.assertTrue(until(lambda: self.terminate_notifiers() == 0, 30))
+            yield
+        finally:
+            self.stack.psql("alter role notifier login")
 
     def test_what_nobody_tells_of_is_told_within_30_s_and_once(self):
         old = self.ring(4)  # they were there before the listener, the others come while it listens
@@ -93,11 +107,10 @@ class Listener(unittest.TestCase):
         self.addCleanup(terminal.close)
         terminal.wait_until_live()
         spy = self.watching()
-        self.terminate_notifiers(
-            f"update orderbell.order_event set acked_at = now(), acked_by = 'meanwhile' "
-            f"where merchant_id = {self.merchant} and seq = {seqs[0]}")
-        spy.wait_acked(seqs[0], 5, self.merchant)
-        self.assertEqual(terminal.wait_for(lambda m: "acked" in m, "acked", 5),
+        with self.notifiers_kept_out():
+            self.ack(seqs[:1], "meanwhile")
+        spy.wait_acked(seqs[0], BEFORE_REREAD_S, self.merchant)
+        self.assertEqual(terminal.wait_for(lambda m: "acked" in m, "acked", BEFORE_REREAD_S),
                          {"acked": [seqs[0]], "by": "meanwhile"})
         self.assertEqual(spy.acked(self.merchant), {"meanwhile": [seqs[0]]})
 
