@@ -15,6 +15,9 @@ import time
 
 # Below the range the kernel takes client ports from, so that no outgoing connection is met.
 PORTS = range(12000, 32000)
+CLAIM = 100  # so many ports are claimed at a time
+CLAIMED = "ORDERBELL_TEST_PORTS"  # in the environment: the first of those claimed
+claims = []
 
 
 def unprivileged_user():
@@ -132,11 +135,47 @@ def can_bind(port):
     return True
 
 
+def claim(first):
+    """A socket whose name says whose the ports from `first` on are; None: somebody else's.  The
+    kernel forgets it with the process."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0orderbell-test-ports-{first}")
+    except OSError:
+        name.close()
+        return None
+    return name
+
+
+def claim_ports():
+    """free_port() gives, in this process and in those it starts, ports that it gives to nobody else
+    as long as this process lives: a server that is down for a moment finds its own free again."""
+    if CLAIMED in os.environ:
+        return
+    blocks = PORTS[::CLAIM]
+    for first in random.sample(blocks, len(blocks)):
+        claimed = claim(first)
+        if claimed is not None:
+            claims.append(claimed)
+            os.environ[CLAIMED] = str(first)
+            return
+
+
+def is_claimed(port):
+    name = claim(port - (port - PORTS.start) % CLAIM)
+    if name is not None:
+        name.close()
+    return name is None
+
+
 def free_port(but=()):
-    """A loopback port nobody has now.  Somebody may take it before we do: be ready to try again."""
+    """A loopback port nobody has now.  Where none were claimed somebody may take it before we do: be
+    ready to try again."""
+    first = int(os.environ.get(CLAIMED, 0))
+    ports = range(first, first + CLAIM) if first else PORTS
     for _ in range(1000):
-        port = random.choice(PORTS)
-        if port not in but and can_bind(port):
+        port = random.choice(ports)
+        if port not in but and can_bind(port) and (first or not is_claimed(port)):
             return port
     raise RuntimeError("no free port found")
 
