@@ -68,7 +68,7 @@ class Managed:
         self.said.append(said)
         return said
 
-    def wait_for(self, key, within_s=10, value=None):
+    def wait_for(self, key, within_s=30, value=None):
         """Waits until it says that; None when it does not in time."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

@@ -63,10 +63,22 @@ select is((select count(*) from orderbell.waiting where merchant_id = :q), 1::bi
 
 -- synchronous_commit
 select test.try('a', 'set synchronous_commit = off');
-select test.try('a', 'begin', format('select test.order(%s)', :m));
-select test.value('a', 'pg_current_wal_insert_lsn()') as lsn \gset
-select test.try('a', 'commit');
-select ok(pg_current_wal_flush_lsn() <= :'lsn', 'with synchronous_commit off an order that is only placed is not flushed');
+-- Somebody else may flush just then, but not each time.
+create function test.is_left_unflushed(p_merchant bigint) returns boolean language plpgsql as $$
+declare
+	v_lsn pg_lsn;
+begin
+	for i in 1 .. 20 loop
+		perform test.try('a', 'begin', format('select test.order(%s)', p_merchant));
+		v_lsn := test.value('a', 'pg_current_wal_insert_lsn()');
+		perform test.try('a', 'commit');
+		if pg_current_wal_flush_lsn() <= v_lsn then
+			return true;
+		end if;
+	end loop;
+	return false;
+end $$;
+select ok(test.is_left_unflushed(:m), 'with synchronous_commit off an order that is only placed is not flushed');
 select test.try('a', 'begin', format('select test.paid(%s)', :m));
 select test.value('a', 'pg_current_wal_insert_lsn()') as lsn \gset
 select test.try('a', 'commit');

@@ -48,7 +48,8 @@ insert into orderbell.orders (number, amount, merchant_id, pay_status)
 select 'M' || g, 1, (:'ids'::bigint[])[1 + g % 5], 1 from generate_series(1, 50000) g;
 select clock_timestamp() as started \gset
 commit;
-select cmp_ok(test.ms(:'started'), '<', 20000::numeric, '50,000 events commit within seconds');
+select test.ms(:'started') as took_ms \gset
+select cmp_ok(:took_ms::numeric, '<', 60000::numeric, '50,000 events commit within seconds');
 select is((select array_agg(distinct test.stream(id)) from many), array['whole 10000'], 'all with their seqs');
 select ok((select bool_and(id > before) from (
 		select id, lag(id) over (partition by merchant_id order by seq) as before
@@ -61,7 +62,7 @@ select 'D' || g, 1, (:'ids'::bigint[])[1 + g % 5], 1 from generate_series(1, 500
 delete from orderbell.order_event where seq is null;
 select clock_timestamp() as started \gset
 commit;
-select cmp_ok(test.ms(:'started'), '<', 20000::numeric, '50,000 events that were deleted again do, too');
+select cmp_ok(test.ms(:'started'), '<', 60000::numeric, '50,000 events that were deleted again do, too');
 select is((select array_agg(distinct test.stream(id)) from many), array['whole 10000'], 'and take no seq');
 
 begin;
@@ -70,7 +71,7 @@ select 'H' || g, 1, (:'ids'::bigint[])[1 + g % 5], 1 from generate_series(1, 500
 delete from orderbell.order_event where seq is null and id % 2 = 0;
 select clock_timestamp() as started \gset
 commit;
-select cmp_ok(test.ms(:'started'), '<', 20000::numeric, 'and those of which every other one was deleted');
+select cmp_ok(test.ms(:'started'), '<', 60000::numeric, 'and those of which every other one was deleted');
 select is((select array_agg(distinct split_part(test.stream(id), ' ', 1)) from many), array['whole'],
 	'with whole streams');
 
@@ -81,7 +82,8 @@ insert into orderbell.orders (number, amount, merchant_id, pay_status)
 select 'E' || e.id || '-' || g, 1, e.id, 1 from each e, generate_series(1, 10) g;
 select clock_timestamp() as started \gset
 commit;
-select cmp_ok(test.ms(:'started'), '<', 6000::numeric, '20,000 events of 2,000 merchants commit within seconds');
+-- Row by row they would take ten times as long as those 50,000.
+select cmp_ok(test.ms(:'started'), '<', greatest(3 * :took_ms, 2000)::numeric, '20,000 events of 2,000 merchants commit within seconds');
 select is((select array_agg(distinct test.stream(id)) from each), array['whole 10'], 'all with their seqs');
 
 select clock_timestamp() as started \gset
@@ -90,7 +92,7 @@ set constraints all immediate;
 insert into orderbell.orders (number, amount, merchant_id, pay_status)
 select 'I' || g, 1, (:'ids'::bigint[])[1 + g % 5], 1 from generate_series(1, 5000) g;
 commit;
-select cmp_ok(test.ms(:'started'), '<', 20000::numeric, '5,000 events numbered one by one, too');
+select cmp_ok(test.ms(:'started'), '<', 60000::numeric, '5,000 events numbered one by one, too');
 
 select clock_timestamp() as started \gset
 update orderbell.orders set status = 3 where merchant_id = any (:'ids') and number like 'M%';

@@ -21,9 +21,9 @@ select test.paid(:m) as o \gset
 select test.heard('ear');
 select is(orderbell.escalate('1 minute'), 0::bigint, 'an event that is young is none');
 select is(test.alerts(:m), null, 'and leaves nothing');
-select test.older(:m, '59 seconds');
-select is(orderbell.escalate('1 minute'), 0::bigint, 'nor one that has a second left');
-select test.older(:m, '2 seconds'), test.rested();
+select test.older(:m, '40 seconds');
+select is(orderbell.escalate('1 minute'), 0::bigint, 'nor one that has some seconds left');
+select test.older(:m, '21 seconds'), test.rested();
 select is(orderbell.escalate('1 minute'), 1::bigint, 'one that nobody acked for a minute is');
 select id as event, seq from orderbell.order_event where order_id = :o \gset
 select is((select (kind, merchant_id, event_id, seq, order_id, terminals, detail)::text from orderbell.alert),
@@ -148,7 +148,7 @@ select test.paid(:m);
 select test.older(:m, '2 minutes'), test.rested();
 select test.try('a', 'begin', 'select orderbell.escalate(''1 minute'')');
 select is(test.value('b', 'orderbell.escalate(''1 minute'')'), '0', 'who comes while another is at it returns at once');
-select is(test.try('b', 'set lock_timeout = 500', format('select test.paid(%s)', :m),
+select is(test.try('b', 'set lock_timeout = 5000', format('select test.paid(%s)', :m),
 	format('select orderbell.ack(%s, array[(select max(seq) - 1 from orderbell.order_event where merchant_id = %1$s)], ''b'')', :m),
 	format('update orderbell.orders set status = 3 where id = (select max(order_id) from orderbell.order_event where merchant_id = %s)', :m),
 	format('update orderbell.merchant set escalate_after = ''1 minute'', name = ''x'' where id = %s', :n), 'select orderbell.prune()'), 'done',

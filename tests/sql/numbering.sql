@@ -138,13 +138,14 @@ language plpgsql as $$
 declare
 	v_looks int := 0;
 begin
-	while exists (select from unnest(p_writers) w where dblink_is_busy(w) = 1) loop
+	loop
 		if exists (select from orderbell.order_event e where e.merchant_id = any (p_merchants)
 				group by e.merchant_id
 				having max(e.seq) <> count(*) or min(e.seq) <> 1 or count(e.seq) <> count(*)) then
 			return -1;
 		end if;
 		v_looks := v_looks + 1;
+		exit when not exists (select from unnest(p_writers) w where dblink_is_busy(w) = 1);
 	end loop;
 	return v_looks;
 end $$;

@@ -13,8 +13,10 @@ from processes import until
 from stack import Stack
 from streams import StreamTerminal
 
-WITHIN_S = 10
+WITHIN_S = 30
 FACTS_MAX = 65536
+BEFORE_BEAT_S = 8  # what is not told at once is told every 10 s
+ALERT_S = 60  # for one to be raised: it is looked for every 5 s
 
 
 class Clerk:
@@ -49,7 +51,7 @@ class Clerk:
         """In good order; gives the exit status."""
         self.process.stdin.close()
         self.process.stdout.close()
-        status = self.process.wait(timeout=20)
+        status = self.process.wait(timeout=40)
         self.log.close()
         return status
 
@@ -101,8 +103,10 @@ class Books(unittest.TestCase):
 
     def test_a_notifier_holds_a_lease_while_it_runs_and_renews_it(self):
         address = self.stack.notifier_url.removeprefix("http://")
+        self.becomes(lambda: self.stack.psql(
+            f"select clock_ahead is not null from notifier where name = '{address}'"), "t", "a lease")
         version, mode, is_alive, until_1 = self.stack.rows(
-            "select version, mode, lease_until between now() + interval '15 seconds'"
+            "select version, mode, lease_until between now() + interval '5 seconds'"
             " and now() + interval '31 seconds', lease_until from notifier"
             f" where name = '{address}'")[0]
         self.assertEqual((mode, is_alive), ("listen", "t"))
@@ -112,9 +116,10 @@ class Books(unittest.TestCase):
                                          " and (select clock_ahead is not null from notifier"
                                          f" where name = '{address}')"), "t")
         self.assertTrue(until(lambda: self.stack.psql(
-            f"select lease_until > '{until_1}' from notifier where name = '{address}'") == "t", 15))
+            f"select lease_until > '{until_1}' from notifier where name = '{address}'") == "t", WITHIN_S))
 
     def test_a_notifier_that_is_started_anew_is_another_one(self):
+        self.becomes(lambda: self.stack.psql("select count(*) from notifier"), "1", "who runs")
         ids = self.stack.psql("select id from notifier")
         self.assertRegex(ids, "^[0-9a-f]{32}$")
         self.stack.restart("notifier")
@@ -130,7 +135,7 @@ class Books(unittest.TestCase):
                                      (12288, 1, "kitchen.2", "sse", "blocked")], "presence")
         notifier = clerk.id()
         self.assertEqual(self.stack.psql(
-            "select bool_and(now() - since between interval '0' and interval '15 seconds')"
+            "select bool_and(now() - since between interval '0' and interval '1 minute')"
             f" from presence where notifier_id = '{notifier}'"), "t")
         clerk.tell("present 4096 1 till-1 v1 blocked", "gone 8192", "gone 12288",
                    "present 12288 2 till-9 v1 armed")  # the same address, somebody else
@@ -148,7 +153,7 @@ class Books(unittest.TestCase):
         event = self.stack.psql(f"select id from order_event where order_id = {order.id}")
         get = lambda: self.stack.psql(
             "select first_sent_to, now() - first_sent_at between interval '0' and"
-            f" interval '15 seconds' from delivery where event_id = {event}")
+            f" interval '1 minute' from delivery where event_id = {event}")
         clerk.tell(f"delivered {event} till-1", f"delivered {event} till-2")
         self.becomes(get, "till-1|t", "the delivery")
         clerk.tell(f"delivered {event} till-3")
@@ -161,9 +166,9 @@ class Books(unittest.TestCase):
         mode = lambda: self.stack.psql("select mode from notifier where name = 'mode'")
         self.assertEqual(mode(), "listen")
         clerk.tell("mode poll")
-        self.becomes(mode, "poll", "the mode", within_s=4)
+        self.becomes(mode, "poll", "the mode", within_s=BEFORE_BEAT_S)
         clerk.tell("mode listen")
-        self.becomes(mode, "listen", "the mode", within_s=4)
+        self.becomes(mode, "listen", "the mode", within_s=BEFORE_BEAT_S)
 
     def test_one_that_was_struck_off_the_books_tells_all_anew(self):
         clerk = self.clerk("struck")
@@ -172,13 +177,13 @@ class Books(unittest.TestCase):
         self.becomes(clerk.present, both, "presence")
         self.stack.psql("delete from presence where notifier_id = (select id from notifier where"
                         " name = 'struck'); delete from notifier where name = 'struck'")
-        self.becomes(clerk.present, both, "presence", within_s=15)
+        self.becomes(clerk.present, both, "presence")
 
     def test_of_a_great_many_each_is_told(self):
         clerk = self.clerk("crowd", max_presences=100000)
         started = time.monotonic()
         clerk.tell("crowd 70000")
-        self.becomes(clerk.n_present, 70000, "presence", within_s=30)
+        self.becomes(clerk.n_present, 70000, "presence", within_s=60)
         print(f"       70,000 told in {time.monotonic() - started:.1f} s", flush=True)
         self.assertEqual(clerk.metric("orderbell_presence_dropped_total"), 0)
         self.becomes(lambda: clerk.metric("orderbell_presence_pending"), 0, "pending")
@@ -219,19 +224,22 @@ class Alerts(unittest.TestCase):
             self.addCleanup(clerk.close)
         clerks[0].tell("present 4096 1 till-1 v1 armed")
         self.assertTrue(until(lambda: clerks[0].n_present() == 1, WITHIN_S))
-        here, away = self.paid(1), self.paid(2)
-        acked = self.paid(1)
-        self.stack.psql("select ack(1, array[(select seq from order_event where order_id ="
+        here, away, acked = (self.stack.place_order(merchant) for merchant in (1, 2, 1))
+        # Acked before anybody can look: they are a second old by then.
+        self.stack.psql(f"update orders set pay_status = 1 where id = {acked.id}; "
+                        "select ack(1, array[(select seq from order_event where order_id ="
                         f" {acked.id})], 'till-1')")
-        self.assertTrue(until(lambda: self.alerts(1) and self.alerts(2), 15))
+        for order in (here, away):
+            self.stack.pay_by_sql(order)
+        self.assertTrue(until(lambda: self.alerts(1) and self.alerts(2), ALERT_S))
         # By the time the next one is told all have looked again.
         later = self.paid(1)
-        self.assertTrue(until(lambda: len(self.alerts(1)) == 2, 15))
+        self.assertTrue(until(lambda: len(self.alerts(1)) == 2, ALERT_S))
         self.assertEqual(self.alerts(1), [["ignored", str(here.id)], ["ignored", str(later.id)]])
         self.assertEqual(self.alerts(2), [["unreachable", str(away.id)]])
-        counted = sum(clerk.metric("orderbell_alerts_total") for clerk in clerks) + \
-            self.stack.metric("orderbell_alerts_total")
-        self.assertEqual(counted, 3)
+        counted = lambda: self.stack.metric("orderbell_alerts_total") + sum(
+            clerk.metric("orderbell_alerts_total") for clerk in clerks)
+        self.assertTrue(until(lambda: counted() == 3, WITHIN_S), counted())
 
     def test_a_merchant_may_have_a_time_of_his_own(self):
         clerk = Clerk(self.stack, "own", escalate_s=0)
@@ -239,10 +247,10 @@ class Alerts(unittest.TestCase):
         self.stack.psql("update merchant set escalate_after = interval '0' where id = 3")
         self.paid(3)
         before = self.paid(1)
-        self.assertTrue(until(lambda: str(before.id) in [o for _, o in self.alerts(1)], 15))
+        self.assertTrue(until(lambda: str(before.id) in [o for _, o in self.alerts(1)], ALERT_S))
         self.assertEqual(self.alerts(3), [])
         self.stack.psql("update merchant set escalate_after = interval '1 second' where id = 3")
-        self.assertTrue(until(lambda: len(self.alerts(3)) == 1, 15))
+        self.assertTrue(until(lambda: len(self.alerts(3)) == 1, ALERT_S))
 
 
 class Terminals(unittest.TestCase):
@@ -286,6 +294,8 @@ class Terminals(unittest.TestCase):
 
     def test_what_they_are_sent_first_is_in_the_books_and_what_they_ignore(self):
         v1, plain, _ = self.three()
+        self.becomes([(1, "till-1", "v1", "armed"), (1, "till-2", "plain", "unknown"),
+                      (2, "bar", "sse", "unknown")])
         order = self.stack.place_order()
         self.stack.pay_by_sql(order)
         for terminal in (v1, plain):
@@ -295,7 +305,7 @@ class Terminals(unittest.TestCase):
             f" from delivery d join order_event e on e.id = d.event_id where order_id = {order.id}")
         self.assertTrue(until(lambda: first() == "t", WITHIN_S), first())
         alert = lambda: self.stack.psql(f"select kind from alerts where order_id = {order.id}")
-        self.assertTrue(until(lambda: alert() == "ignored", 15), alert())
+        self.assertTrue(until(lambda: alert() == "ignored", ALERT_S), alert())
 
     def test_they_are_told_anew_when_the_database_comes_back(self):
         _, plain, _ = self.three()
@@ -304,7 +314,7 @@ class Terminals(unittest.TestCase):
         self.stack.kill_postgres()
         plain.close()
         self.stack.restart("postgres")
-        self.becomes(there, within_s=20)
+        self.becomes(there, within_s=60)
 
 
 class DatabaseGone(unittest.TestCase):
@@ -320,18 +330,17 @@ class DatabaseGone(unittest.TestCase):
         clerk.tell("present 4096 1 till-1 v1 armed", "present 8192 2 till-2 plain unknown")
         self.assertTrue(until(lambda: clerk.n_present() == 2, WITHIN_S))
         self.stack.kill_postgres()
-        self.assertTrue(until(lambda: clerk.metric("orderbell_clerk_up") == 0, 15))
+        self.assertTrue(until(lambda: clerk.metric("orderbell_clerk_up") == 0, WITHIN_S))
         clerk.tell("gone 8192", "present 4096 1 till-1 v1 blocked",
                    "present 12288 2 till-3 sse unknown", "facts 1000001 70000")
         self.assertEqual(clerk.metric("orderbell_presence_pending"), 0)
         self.assertEqual(clerk.metric('orderbell_delivery_facts_total{result="dropped"}'),
                          70000 - FACTS_MAX)
         self.stack.restart("postgres")
-        self.assertTrue(until(lambda: clerk.n_present() == 2, 20))
-        self.assertEqual(clerk.present(), [(4096, 1, "till-1", "v1", "blocked"),
-                                           (12288, 2, "till-3", "sse", "unknown")])
+        there = [(4096, 1, "till-1", "v1", "blocked"), (12288, 2, "till-3", "sse", "unknown")]
+        self.assertTrue(until(lambda: clerk.present() == there, 60), clerk.present())
         self.assertTrue(until(lambda: clerk.metric(
-            'orderbell_delivery_facts_total{result="written"}') == FACTS_MAX, 20))
+            'orderbell_delivery_facts_total{result="written"}') == FACTS_MAX, 60))
         self.assertEqual(self.stack.psql("select count(*), min(event_id), max(event_id) from"
                                          " delivery where event_id > 1000000"),
                          f"{FACTS_MAX}|1000001|{1000000 + FACTS_MAX}")

@@ -29,7 +29,7 @@ class ClientLibrary(unittest.TestCase):
     def run_case(self, name):
         try:
             done = subprocess.run(["node", CASES, self.module, name], capture_output=True,
-                                  text=True, check=False, timeout=30)
+                                  text=True, check=False, timeout=120)
         except FileNotFoundError:
             self.skipTest("Node.js is not installed")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
@@ -50,10 +50,10 @@ class ClientLibrary(unittest.TestCase):
             names = subprocess.run(
                 ["node", "--input-type=module", "-e",
                  'import * as all from "orderbell"; console.log(Object.keys(all).join(" "))'],
-                cwd=project, capture_output=True, text=True, check=True, timeout=30).stdout
+                cwd=project, capture_output=True, text=True, check=True, timeout=120).stdout
             packed = subprocess.run(
                 ["npm", "pack", "--dry-run", "--json"], cwd=os.path.dirname(LIBRARY),
-                capture_output=True, text=True, check=True, timeout=60).stdout
+                capture_output=True, text=True, check=True, timeout=120).stdout
         except FileNotFoundError as error:
             self.skipTest(f"{error.filename} is not installed")
         self.assertEqual(names.split(), ["Orderbell", "SUBPROTOCOL", "backoffMs"])

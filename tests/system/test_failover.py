@@ -15,7 +15,8 @@ from relay import Relay
 from stack import Stack, request
 
 FOUND_S = 15  # a connection that is dead without a word
-BACK_S = 20
+BACK_S = 60
+GATEWAY_S = 5  # no gateway waits longer
 
 
 class ReturningTerminal:
@@ -116,7 +117,7 @@ class Failover(unittest.TestCase):
         def is_taken():
             started = time.monotonic()
             statuses.append(stack.pay_by_webhook(order).status)
-            self.assertLess(time.monotonic() - started, 4)  # no gateway waits longer
+            self.assertLess(time.monotonic() - started, GATEWAY_S)
             return statuses[-1] == 204
 
         self.assertTrue(until(is_taken, within_s), statuses)

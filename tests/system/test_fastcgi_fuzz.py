@@ -23,8 +23,8 @@ FUZZ_S = float(os.environ.get("FUZZ_S", "8"))
 STREAMS_MAX = int(os.environ.get("FUZZ_STREAMS", "3000"))
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10 ** 9)
 GOOD_EVERY = 25    # streams between two good callbacks
-ANSWER_S = 6       # a gateway is answered within, whatever the others do
-RETURN_S = 15      # a program that died is back within
+ANSWER_S = 10       # a gateway is answered within, whatever the others do
+RETURN_S = 60      # a program that died is back within
 GROWTH_KB = 8192   # what the program may grow by once it has seen everything
 AWAY = (502, 503)  # what hosts answer for a program that is not there: 502 is nginx's word for it
 

@@ -255,7 +255,7 @@ class WechatPayCallbacks(Shop, unittest.TestCase):
                 self.order, transaction={"amount": {"total": 1, "currency": "CNY"}})
                 .send(self.stack))
             # psql shows what it heard once a statement has ended.
-            told, _ = psql.communicate("select 1;\n", timeout=20)
+            told, _ = psql.communicate("select 1;\n", timeout=60)
         self.assertIn('"kind" : "amount_differs"', told)
         self.assertIn(f'"orderId" : {self.order.id}', told)
 
@@ -293,7 +293,7 @@ class WechatPayCallbacks(Shop, unittest.TestCase):
 
         def answers(make, status):
             """Each with an order of its own: a payment is not there to be repeated."""
-            return until(lambda: make().send(self.stack).status == status, 10)
+            return until(lambda: make().send(self.stack).status == status, 30)
 
         def by_old():
             return self.wechatpay.callback(self.stack.place_order())
@@ -318,7 +318,7 @@ class WechatPayCallbacks(Shop, unittest.TestCase):
         with open(own, encoding="ascii") as f:
             put(os.path.join(folder, "oops.pem"), f.read())
         reload()
-        self.assertTrue(until(lambda: "a private key is in it" in self.stack.logs(1000), 10))
+        self.assertTrue(until(lambda: "a private key is in it" in self.stack.logs(1000), 30))
         self.succeeds(by_new().send(self.stack))  # and nothing has changed
         os.unlink(os.path.join(folder, "oops.pem"))
         os.unlink(certificate)
@@ -330,7 +330,7 @@ class WechatPayCallbacks(Shop, unittest.TestCase):
         self.wechatpay.callback(self.order).send(self.stack)
         self.wechatpay.callback(self.order, apiKey="k" * 32).send(self.stack)
         self.wechatpay.callback(self.order).changed(Wechatpay_Signature="AAAA").send(self.stack)
-        self.assertTrue(until(lambda: "verdict=sealed" in self.stack.logs(lines=10000), 5))
+        self.assertTrue(until(lambda: "verdict=sealed" in self.stack.logs(lines=10000), 20))
         log = self.stack.logs(lines=10000)
         for secret in (self.stack.env["WECHATPAY_API_KEY"], "k" * 32, "oUpF8uMuAJO",
                        "支付成功", "ciphertext"):
@@ -448,14 +448,14 @@ class AlipayCallbacks(Shop, unittest.TestCase):
         self.stack.run("restart", self.stack.folder, "postgres")
         self.stack.read_env()
         callback = self.alipay.callback(self.order)
-        self.assertTrue(until(lambda: callback.send(self.stack).body == b"success", 20))
+        self.assertTrue(until(lambda: callback.send(self.stack).body == b"success", 60))
         self.assertEqual(self.rings(self.order), 1)
         ignored = self.alipay.callback(self.order, trade_status="TRADE_CLOSED")
         self.stack.kill_postgres()
         self.fails(ignored.send(self.stack), 503)
         self.stack.run("restart", self.stack.folder, "postgres")
         self.stack.read_env()
-        self.assertTrue(until(lambda: ignored.send(self.stack).body == b"success", 20))
+        self.assertTrue(until(lambda: ignored.send(self.stack).body == b"success", 60))
         self.assertIn(("ignored", 1), self.kept(self.order))
 
 

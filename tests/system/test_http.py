@@ -360,7 +360,7 @@ class Notifier(unittest.TestCase):
 
     def test_the_gauge_of_open_connections_goes_up_and_down(self):
         def is_gauge(n):
-            return until(lambda: self.stack.metric("orderbell_connections") == n, 10)
+            return until(lambda: self.stack.metric("orderbell_connections") == n, 30)
 
         self.assertTrue(is_gauge(0))
         with PythonTerminal(self.stack.ws_url("a")) as a, \
@@ -475,7 +475,7 @@ class NotifierWithTokens(unittest.TestCase):
             order = self.stack.place_order(merchant=merchant)
             self.stack.pay_by_sql(order)
             try:
-                terminal.event_of(order.id, within_s=2)
+                terminal.event_of(order.id, within_s=20 if is_last_try else 2)
                 break
             except AssertionError:
                 if is_last_try:
@@ -553,29 +553,46 @@ class NotifierWithTokens(unittest.TestCase):
         self.assertEqual(self.open(v1=True).wait_ended(), 4401)
 
     def test_no_hello_in_time_is_closed_4401(self):
+        begun = time.monotonic()
         terminal = self.open(v1=True, says_hello=False)
         terminal.wait_open()
-        opened = time.monotonic()
         self.assertEqual(terminal.wait_ended(), 4401)
-        self.assertTrue(1.5 < time.monotonic() - opened < 4, time.monotonic() - opened)
+        self.assertTrue(2 <= time.monotonic() - begun < 9, time.monotonic() - begun)
 
     def test_a_token_that_ends_closes_its_terminals_4401(self):
-        token = self.stack.merchant_token(exp=int(time.time()) + 3)
-        terminals = [self.open(v1=True, hello={"token": token}), self.open(token=token)]
-        for terminal in terminals:
-            terminal.wait_open()
-        for terminal in terminals:
-            self.assertEqual(terminal.wait_ended(), 4401)
+        def open_both(token):
+            terminals = self.open(v1=True, hello={"token": token}), self.open(token=token)
+            for terminal in terminals:
+                self.assertTrue(until(lambda t=terminal: t.is_open or t.is_ended, 20))
+            return terminals if all(t.status is None for t in terminals) else None
+
+        for terminal in self.before_it_ends(open_both)[0]:
+            self.assertEqual(terminal.wait_ended(40), 4401)
 
     def test_a_later_hello_brings_a_fresh_token(self):
-        terminal = self.open(v1=True, hello={
-            "token": self.stack.merchant_token(exp=int(time.time()) + 3)})
-        terminal.wait_for(lambda m: "caught_up" in m, "caught_up")
-        terminal.send(json.dumps({"hello": 1, "token": self.stack.merchant_token()}))
-        ends = time.monotonic() + 4.5
-        until(lambda: terminal.is_ended or time.monotonic() > ends, 6)
+        def open_and_go_on(token):
+            terminal = self.open(v1=True, hello={"token": token})
+            if until(lambda: terminal.is_ended or terminal.find(lambda m: "caught_up" in m), 20) \
+                    and not terminal.is_ended:
+                terminal.send(json.dumps({"hello": 1, "token": self.stack.merchant_token()}))
+                terminal.wait_until_read()
+                return terminal
+            return None
+
+        terminal, end = self.before_it_ends(open_and_go_on)
+        until(lambda: terminal.is_ended or time.time() > end + 1.5, 40)
         self.assertFalse(terminal.is_ended)
         self.is_live(terminal)
+
+    def before_it_ends(self, do):
+        """What do(token) gives, with a token that ends soon, and when that is.  It gives None where it
+        took longer."""
+        for life_s in (3, 10, 30):
+            end = int(time.time()) + life_s
+            done = do(self.stack.merchant_token(exp=end))
+            if done and time.time() < end:
+                return done, end
+        raise AssertionError("no token lives long enough")
 
     def test_a_later_hello_cannot_change_the_merchant(self):
         terminal = self.open(v1=True, hello={"token": self.stack.merchant_token(1)})
@@ -604,7 +621,7 @@ class Programs(unittest.TestCase):
 
     def run_program(self, name, *arguments, **env):
         return subprocess.run([self.stack.env[name], *arguments], capture_output=True, text=True,
-                              check=False, timeout=10, env={"PATH": os.environ["PATH"], **env})
+                              check=False, timeout=60, env={"PATH": os.environ["PATH"], **env})
 
     def config(self, text):
         path = os.path.join(self.stack.folder, "test.conf")

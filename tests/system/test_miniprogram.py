@@ -49,7 +49,7 @@ class MiniProgram(pages.PageTest):
         self.assertEqual(page["played"][-1], "https://shop.example/console/voice-zh-order.mp3")
         self.program.do("tap", text=text)
         self.wait_for(lambda page: text not in page["texts"], "the card gone")
-        self.assertEqual(self.acked_by(text, 2), "mini-1")
+        self.wait_until(lambda: self.acked_by(text, 2) == "mini-1", "acked")
 
     def test_a_card_has_the_amount_and_what_was_ordered(self):
         order = self.pay_for([{"name": "面", "quantity": 2}, *(f"dish {n}" for n in range(2, 11))], 2,
@@ -74,7 +74,7 @@ class MiniProgram(pages.PageTest):
         started = time.monotonic()
         self.program.do("show")
         page = self.wait_for(lambda page: "meanwhile" in page["texts"], "what was missed")
-        self.assertLess(time.monotonic() - started, 3)
+        self.assertLess(time.monotonic() - started, 15)  # not by a heartbeat that is missed
         self.assertEqual(page["connections"], 2)
         self.assertEqual(page["texts"].count("before"), 1)
         self.stack.psql("select ack(2, array(select seq from order_event where merchant_id = 2), 'x')")

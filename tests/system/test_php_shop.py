@@ -43,7 +43,7 @@ class PhpShop(unittest.TestCase):
         dsn = f"pgsql:host={env['PGHOST']};port={env['PGPORT']};dbname={env['PGDATABASE']}"
         done = subprocess.run(["php", os.path.join(TOP, "examples", "shop.php"), what, sn],
                               env={**os.environ, "SHOP_DSN": dsn, "SHOP_USER": "shop_php"},
-                              capture_output=True, text=True, check=False, timeout=30)
+                              capture_output=True, text=True, check=False, timeout=120)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 

@@ -6,6 +6,7 @@ import re
 import unittest
 
 from clients import PythonTerminal
+from processes import until
 from stack import Stack
 
 NASTY = """<img src=x onerror="alert('1')"> & 面条 😀"""
@@ -253,11 +254,20 @@ class PlainRaw(unittest.TestCase):
         self.assertRegex(lines[0], rb"^[ -~]{50,1000}\n$")
         self.assertIn(b"second", lines[0])
 
+    def wait_until_it_hears(self, plain):
+        """By broadcasts to its merchant, which Terminal.heard() passes over."""
+        def hears():
+            self.stack.psql("""NOTIFY order_events,
+                '{"merchant":1,"type":1,"orderId":-1,"content":"hello"}'""")
+            return until(lambda: plain.frames, 1)
+
+        self.assertTrue(until(hears, 20))
+
     def test_content_is_raw_and_a_broadcast_to_all_goes_nowhere(self):
         with PythonTerminal(self.stack.ws_url("plain")) as plain, \
                 PythonTerminal(self.stack.ws_url("v1"), v1=True) as v1:
             v1.wait_until_live()
-            plain.wait_open()
+            self.wait_until_it_hears(plain)
             self.stack.psql("""NOTIFY order_events, '{"type":1,"orderId":1,"content":"to all"}'""")
             self.stack.psql("select notify(1, 1, '<b>', 2)")
             for terminal in (plain, v1):

@@ -57,7 +57,7 @@ class TransactionMode(unittest.TestCase):
             self.pay_by_webhook(merchant)
             return until(lambda: terminal.frames, 2)
 
-        self.assertTrue(until(hears, 10))
+        self.assertTrue(until(hears, 60))
         terminal.event_of(self.pay_by_webhook(merchant).id)
         terminal.live_from = len(terminal.frames)
         return terminal
@@ -66,7 +66,14 @@ class TransactionMode(unittest.TestCase):
         order = self.stack.place_order(merchant=merchant)
         body = self.stack.webhook_body(order, currency="USD")
         headers = self.stack.sign_webhook(body, message_id=f"msg_{order.number}")
-        self.assertEqual(self.stack.post_webhook(body, headers).status, 204)
+        statuses = []
+
+        def is_taken():  # in the end, as a gateway does it: the pooler may keep it waiting
+            statuses.append(self.stack.post_webhook(body, headers).status)
+            return statuses[-1] == 204
+
+        self.assertTrue(until(is_taken, 60), statuses)
+        self.assertLessEqual(set(statuses), {204, 503})
         return order
 
     def test_every_paid_order_rings_once_and_in_order(self):
@@ -103,7 +110,7 @@ class TransactionMode(unittest.TestCase):
         terminal.event_of(order.id)
 
     def test_it_says_so_once_and_how_to_do_better(self):
-        self.assertTrue(until(lambda: self.stack.metric("orderbell_listener_poll_only") == 1, 10))
+        self.assertTrue(until(lambda: self.stack.metric("orderbell_listener_poll_only") == 1, 60))
         self.assertTrue(self.stack.is_ready())
         log = self.stack.part_log("notifier-1")
         self.assertEqual(log.count(WARNING), 1, log)
@@ -163,13 +170,13 @@ class OtherModes(unittest.TestCase):
         self.pooler.start("transaction")
         with Spy(self.pooler.conninfo("notifier")) as spy:
             spy.watch(1)
-            spy.wait_log(WARNING)
+            spy.wait_log(WARNING, 60)
             self.event_comes(spy)
             self.pooler.stop()
             self.pooler.start("session")
-            spy.wait_log("notifications arrive again")
+            spy.wait_log("notifications arrive again", 60)
             self.event_comes(spy)
             self.pooler.stop()
             self.pooler.start("transaction")
-            self.assertTrue(until(lambda: len(spy.logged(WARNING)) == 2, 10), spy.log)
+            self.assertTrue(until(lambda: len(spy.logged(WARNING)) == 2, 60), spy.log)
             self.event_comes(spy)

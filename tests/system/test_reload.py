@@ -14,7 +14,7 @@ from settings import SettingsFile
 from stack import Stack, jwt, request
 from streams import StreamTerminal
 
-WITHIN_S = 10
+WITHIN_S = 30
 NEW_SECRET = "a new secret, of more than 16 bytes"
 
 
@@ -40,10 +40,12 @@ class Reload(unittest.TestCase):
         return self.stack.metric(f'orderbell_reloads_total{{result="{result}"}}')
 
     def reload(self, result="done", **changes):
-        before = self.n_reloads(result)
+        said = {"done": "settings read again", "refused": "the settings stay as they were"}[result]
+        before, said_before = self.n_reloads(result), self.log().count(said)
         self.file.change(**changes)
         self.file.hang_up()
-        self.assertTrue(until(lambda: self.n_reloads(result) == before + 1, WITHIN_S), changes)
+        self.assertTrue(until(lambda: self.n_reloads(result) == before + 1 and
+                              self.log().count(said) == said_before + 1, WITHIN_S), changes)
 
     def log(self):
         """What the notifier has said in this test."""
@@ -193,18 +195,18 @@ class Limits(Reload):
         first = self.v1().wait_until_live()
         self.assertEqual(beat(first), 25)
         self.reload(heartbeat_s="2")
-        self.assertTrue(until(lambda: n_beats(first) >= 2, 6))
+        self.assertTrue(until(lambda: n_beats(first) >= 2, 20))
         self.assertEqual(beat(self.v1().wait_until_live()), 2)
         self.reload(heartbeat_s="30")
         seen = n_beats(first)
-        self.assertTrue(until(lambda: n_beats(first) >= seen + 2, 6))
+        self.assertTrue(until(lambda: n_beats(first) >= seen + 2, 20))
         self.assertEqual(beat(self.v1().wait_until_live()), 30)
 
     def test_a_shorter_time_for_hello(self):
         self.reload(hello_s="1")
         started = time.monotonic()
         self.assertEqual(self.terminal(v1=True, says_hello=False).wait_ended(), 4401)
-        self.assertLess(time.monotonic() - started, 5)
+        self.assertLess(time.monotonic() - started, 9)  # not the 10 s it had
 
     def test_broadcasts_escaping_and_the_level_of_the_log(self):
         plain = self.terminal(token=self.stack.merchant_token()).wait_until_live(self.stack)
@@ -228,7 +230,7 @@ class Limits(Reload):
         started = time.monotonic()
         self.stack.restart("notifier")
         self.assertEqual([terminal.wait_ended() for terminal in there], [4003] * 3)
-        self.assertLess(time.monotonic() - started, 8)
+        self.assertLess(time.monotonic() - started, 40)  # not the minute it had
         self.assertIn("drain_s=0", self.log())
 
     def test_many_reloads_while_terminals_come_and_go(self):

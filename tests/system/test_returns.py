@@ -13,7 +13,7 @@ from processes import until
 from stack import Stack
 
 TERMINALS, MERCHANTS, EVENTS_EACH = 200, 3, 60
-SECONDS = 60  # the load client ends after so long, and what it waited for has failed
+SECONDS = 120  # the load client ends after so long, and what it waited for has failed
 
 
 class Returns(unittest.TestCase):
@@ -35,7 +35,7 @@ class Returns(unittest.TestCase):
                                    merchants=MERCHANTS)
         self.addCleanup(publish.stdout.close)
         self.addCleanup(publish.wait)
-        until(lambda: lc.metric(self.stack.notifier_url, "orderbell_deliveries_total") > 0, 10)
+        until(lambda: lc.metric(self.stack.notifier_url, "orderbell_deliveries_total") > 0, 30)
         end()
         self.stack.restart("notifier-1")
         seen = load.final()
@@ -85,7 +85,7 @@ class Returns(unittest.TestCase):
                 terminal.wait_for(lambda m: m.get("acked") == [acked["seq"]], "acked")
             with self.nobody_can_read("orderbell.order_event"), \
                     come(after={"epoch": seen["epoch"], "seq": seen["seq"]}) as second:
-                second.wait_until_live(within_s=3)
+                second.wait_until_live(within_s=20)
                 welcome, event = (frame.json for frame in second.frames[:2])
                 self.assertIs(welcome["recovered"], True)
                 self.assertEqual(welcome["open"][-1], seen["seq"])

@@ -349,7 +349,7 @@ class Fine(Case):
     def test_five_thousand_pings_of_a_client_that_reads_late_are_all_answered(self):
         raw = self.open()
         payload = b"x" * 100
-        raw.socket.settimeout(20)
+        raw.socket.settimeout(60)
         for _ in range(50):
             raw.send(frame(PING, payload) * 100)
         for _ in range(5000):
@@ -442,7 +442,7 @@ class Closing(Case):
                     raw.socket.shutdown(socket.SHUT_WR)
                     raw.wait_end()
                 raw.socket.close()
-                self.assertTrue(until(lambda: stack.metric("orderbell_connections") <= before, 5),
+                self.assertTrue(until(lambda: stack.metric("orderbell_connections") <= before, 30),
                                 "it still counts")
 
     def test_a_client_that_answers_our_close_late_is_let_go(self):
@@ -748,7 +748,7 @@ class Opening(Case):
             pass
         for raw in (silent, half, slow):
             self.assertIn(raw.status(), (408, 400, CLOSED))
-        self.assertLess(time.monotonic() - started, 6)
+        self.assertLess(time.monotonic() - started, 15)  # let go after 3 s
 
     def test_five_hundred_clients_may_come_and_go_at_once(self):
         raws = [Raw(stack.notifier_url) for _ in range(500)]

@@ -8,6 +8,7 @@ from clients import PythonTerminal
 from processes import until
 from stack import Stack, request
 from streams import Poll, StreamTerminal, post_ack
+from timing import within
 
 
 def bearer(token):
@@ -54,7 +55,7 @@ class Terminals(unittest.TestCase):
         v1 = self.ws(0, token).wait_until_live()
         self.assertEqual(v1.frames[0].json["merchant"], 1)
         by_cookie = self.ws(1, headers={"Cookie": f"a=b; token={token}"}).wait_until_live()
-        plain = self.ws(0, v1=False, headers={"token": token}).wait_open()
+        plain = self.ws(0, v1=False, headers={"token": token}).wait_until_live(self.stack)
         stream = self.stream(1, token).wait_until_live()
         order = self.stack.place_order()
         self.stack.pay_by_sql(order)
@@ -97,42 +98,51 @@ class Terminals(unittest.TestCase):
             terminal.event_of(order.id)
             self.assertEqual([e["orderId"] for e in terminal.heard()], [order.id])
 
-    def test_a_revoked_token_ends_every_connection_within_a_second_or_so(self):
-        name, token = self.add()
+    def test_a_revoked_token_ends_every_connection_within_a_second(self):
         _, stays = self.add()
-        ended = [self.ws(0, token), self.ws(1, token), self.stream(0, token),
-                 self.stream(1, token)]
-        open_ = [self.ws(0, stays), self.stream(1, stays)]
-        for terminal in ended + open_:
-            terminal.wait_until_live()
-        plain = self.ws(1, v1=False, headers=bearer(token)).wait_open()
-        begun = time.monotonic()
-        self.revoke(name)
-        for terminal in (*ended, plain):
-            self.assertEqual(terminal.wait_ended(), 4401)
-        self.assertLess(time.monotonic() - begun, 3)
+        open_ = [self.ws(0, stays).wait_until_live(), self.stream(1, stays).wait_until_live()]
+
+        def seconds_to_the_end():
+            name, token = self.add()
+            ended = [self.ws(0, token), self.ws(1, token), self.stream(0, token),
+                     self.stream(1, token)]
+            for terminal in ended:
+                terminal.wait_until_live()
+            ended.append(self.ws(1, v1=False, headers=bearer(token)).wait_until_live(self.stack))
+            begun = time.monotonic()
+            self.revoke(name)
+            for terminal in ended:
+                self.assertEqual(terminal.wait_ended(), 4401)
+            took_s = time.monotonic() - begun
+            self.assertEqual(self.ws(0, token).wait_ended(), 4401)
+            return took_s
+
+        within(1, seconds_to_the_end)
         for terminal in open_:
             self.assertTrue(terminal.is_open)
-        self.assertEqual(self.ws(0, token).wait_ended(), 4401)
 
     def test_a_row_that_is_deleted_by_hand_is_a_revoked_one(self):
         """The only one of its merchant, who has another's terminal beside it by JWT."""
         merchant = self.stack.psql("insert into merchant (name) values ('one till') returning id")
         beside = self.ws(0, self.stack.merchant_token(int(merchant))).wait_until_live()
-        _, token = self.add(merchant)
-        ended = [self.ws(0, token).wait_until_live(), self.ws(1, token).wait_until_live()]
-        begun = time.monotonic()
-        self.stack.psql(f"delete from terminal where merchant_id = {merchant}")
-        for terminal in ended:
-            self.assertEqual(terminal.wait_ended(), 4401)
-        self.assertLess(time.monotonic() - begun, 3)
+
+        def seconds_to_the_end():
+            _, token = self.add(merchant)
+            ended = [self.ws(0, token).wait_until_live(), self.ws(1, token).wait_until_live()]
+            begun = time.monotonic()
+            self.stack.psql(f"delete from terminal where merchant_id = {merchant}")
+            for terminal in ended:
+                self.assertEqual(terminal.wait_ended(), 4401)
+            return time.monotonic() - begun
+
+        within(1, seconds_to_the_end)
         self.assertTrue(beside.is_open)
 
     def test_who_has_closed_his_half_is_answered_once_his_token_is_judged(self):
         _, token = self.add()
         host, _, port = self.notifiers[0].rpartition("//")[2].partition(":")
         for _ in range(5):
-            with socket.create_connection((host, int(port)), timeout=10) as sock:
+            with socket.create_connection((host, int(port)), timeout=30) as sock:
                 sock.sendall("GET /poll/t HTTP/1.1\r\nHost: localhost\r\n"
                              f"Authorization: Bearer {token}\r\n\r\n".encode())
                 sock.shutdown(socket.SHUT_WR)
@@ -152,14 +162,14 @@ class Terminals(unittest.TestCase):
             plain = request(self.notifiers[0] + "/ws/some-sid", headers={
                 **bearer(token), "Upgrade": "websocket", "Connection": "Upgrade",
                 "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="},
-                within_s=20)
+                within_s=40)
             self.assertEqual(plain.status, 503)
-            self.assertEqual(v1.wait_ended(20), 1013)
-            stream.wait_ended(20)
+            self.assertEqual(v1.wait_ended(40), 1013)
+            stream.wait_ended(40)
             self.assertEqual(stream.status, 503)
         finally:
             self.stack.restart("postgres")
-        self.assertTrue(until(lambda: self.stack.is_ready(), 20))
+        self.assertTrue(until(lambda: self.stack.is_ready(), 60))
         self.ws(0, token).wait_until_live()
 
     def test_no_token_is_in_any_log(self):

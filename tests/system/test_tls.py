@@ -103,10 +103,10 @@ class Tls:
         status, _, _ = connection.request("POST", "/notify/webhook", {}, b"{}")
         self.assertEqual(status, 401)
         self.assertTrue(until(lambda: re.search(
-            f"refused: status=404 client={CLIENT} ", self.stack.part_log("notifier-1")), 5),
+            f"refused: status=404 client={CLIENT} ", self.stack.part_log("notifier-1")), 30),
             self.stack.part_log("notifier-1"))
         self.assertTrue(until(lambda: re.search(
-            f"callback refused: .* client={CLIENT} ", self.fcgi_log()), 5), self.fcgi_log())
+            f"callback refused: .* client={CLIENT} ", self.fcgi_log()), 30), self.fcgi_log())
 
     def fcgi_log(self):
         return "".join(self.stack.part_log(part) for part in ("fcgi-order", "web")

@@ -97,7 +97,7 @@ const verbs = {
   evaluate: ({ page, script }) => pages.get(page).evaluate(script),
   // Not waitForFunction: inside the page its eval() is forbidden by the page's own policy.
   wait: waitBy(({ page, script }) => pages.get(page).evaluate(script)),
-  click: ({ page, selector }) => pages.get(page).click(selector, { timeout: 5000 }),
+  click: ({ page, selector }) => pages.get(page).click(selector, { timeout: 20000 }),
   select: ({ page, selector, value }) => pages.get(page).selectOption(selector, value),
   fill: ({ page, selector, value }) => pages.get(page).fill(selector, value),
   press: ({ page, key }) => pages.get(page).keyboard.press(key),

@@ -19,7 +19,8 @@ import time
 import websockets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-WITHIN_S = 10
+WITHIN_S = 20  # a busy machine takes its time; what never comes is never waited for
+PAGE_S = 60  # for what is seen in a browser, which needs a processor or two
 CHROMIUM = "/usr/bin/chromium"
 FIREFOXES = ("firefox-esr", "firefox")
 
@@ -342,7 +343,7 @@ class Browser:
         self.last_id += 1
         return self.last_id
 
-    def do(self, what, within_s=40, **arguments):
+    def do(self, what, within_s=100, **arguments):
         """Has the browser do something, gives the result.  What there is: browser.mjs."""
         number = self.next_id()
         self.program.say({"id": number, "do": what, **arguments})
@@ -379,15 +380,15 @@ class Console:
         """The value of an expression in the page."""
         return self.do("evaluate", script=script)
 
-    def wait(self, script, within_s=WITHIN_S):
+    def wait(self, script, within_s=PAGE_S):
         """Waits until an expression in the page is true; gives its value."""
         return self.do("wait", script=script, withinMs=within_s * 1000)
 
-    def wait_state(self, *states, within_s=WITHIN_S):
+    def wait_state(self, *states, within_s=PAGE_S):
         return self.wait(f"{json.dumps(states)}.find(s => s === document.body.dataset.state)",
                          within_s)
 
-    def wait_connected(self, within_s=WITHIN_S):
+    def wait_connected(self, within_s=PAGE_S):
         return self.wait_state("connected", "muted", "hidden", within_s=within_s)
 
     def click(self, selector):
@@ -420,12 +421,12 @@ class Console:
         """The texts of the day's list, the newest first."""
         return self.evaluate("[...document.querySelectorAll('#day p')].map(p => p.textContent)")
 
-    def wait_card(self, text, within_s=WITHIN_S):
+    def wait_card(self, text, within_s=PAGE_S):
         self.wait(f"document.getElementById('cards').textContent.includes({json.dumps(text)})",
                   within_s)
         return next(card for card in self.cards() if text in card["text"])
 
-    def wait_no_card(self, text, within_s=WITHIN_S):
+    def wait_no_card(self, text, within_s=PAGE_S):
         self.wait(f"!document.getElementById('cards').textContent.includes({json.dumps(text)})",
                   within_s)
 

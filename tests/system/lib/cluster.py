@@ -45,7 +45,7 @@ def psql(port, sql):
     done = subprocess.run(
         ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(port),
          "-U", DBA, "-d", "orderbell"], input=sql, capture_output=True, text=True, check=False,
-        env={"PATH": os.environ["PATH"], "PGCONNECT_TIMEOUT": "5"})
+        env={"PATH": os.environ["PATH"], "PGCONNECT_TIMEOUT": "20"})
     if done.returncode != 0:
         raise AssertionError(f"psql: {sql}\n{done.stderr}")
     return done.stdout.strip()
@@ -77,7 +77,7 @@ class Standby:
             except AssertionError:
                 return False
 
-        if not processes.until(holds, 30):
+        if not processes.until(holds, 60):
             with open(os.path.join(self.folder, "log"), encoding="utf-8") as f:
                 raise AssertionError(f"standby: not {what} in time:\n{f.read()[-3000:]}")
 

@@ -45,14 +45,14 @@ class Ear:
                  f"--load=module-native-protocol-unix socket={socket} auth-anonymous=1",
                  f"--load=module-null-sink sink_name=ear rate={RATE} channels=1"],
                 env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            until(lambda: os.path.exists(socket) or self.server.poll() is not None, 10)
+            until(lambda: os.path.exists(socket) or self.server.poll() is not None, 30)
             self.recorder = subprocess.Popen(
                 ["parec", "--device=ear.monitor", "--format=s16ne", f"--rate={RATE}",
                  "--channels=1", "--latency-msec=20"],
                 env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
         self.heard = []  # (time, energy, loudness) of each 20 ms or so
         threading.Thread(target=self.listen, daemon=True).start()
-        if not until(lambda: self.heard, 10):
+        if not until(lambda: self.heard, 30):
             with open(os.path.join(self.folder, "log"), encoding="utf-8") as f:
                 raise RuntimeError("PulseAudio gives no sound: " + f.read())
 
@@ -88,6 +88,7 @@ class Ear:
         """Whether it became, and stayed, silent for that long."""
         started = time.monotonic()
         return bool(until(lambda: time.monotonic() - started > for_s and
+                          self.heard[-1][0] > time.monotonic() - for_s / 2 and  # it does listen
                           self.loudness(time.monotonic() - for_s) <= QUIET, within_s))
 
     def close(self):

@@ -62,7 +62,7 @@ class Reply:
 class Connection:
     """One connection to the program's socket.  address: a path, or (host, port)."""
 
-    def __init__(self, address, within_s=15):
+    def __init__(self, address, within_s=30):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(within_s)
@@ -106,7 +106,7 @@ class Connection:
                 return Reply(output, True)
 
 
-def ask(address, method, path, headers=(), body=b"", content_length=True, within_s=15):
+def ask(address, method, path, headers=(), body=b"", content_length=True, within_s=30):
     """One request on a connection of its own."""
     with Connection(address, within_s) as connection:
         variables = cgi_variables(method, path, headers, body, content_length)

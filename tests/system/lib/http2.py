@@ -19,7 +19,7 @@ try:
 except ImportError:
     why_not = "python3-h2 is not there"
 
-WITHIN_S = 15
+WITHIN_S = 30
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 

@@ -67,7 +67,7 @@ class PageTest(unittest.TestCase):
         return self.stack.psql(f"select coalesce(acked_by, '') from order_event where "
                                f"merchant_id = {merchant} and content = '{text}'")
 
-    def wait_until(self, condition, what, within_s=clients.WITHIN_S):
+    def wait_until(self, condition, what, within_s=clients.PAGE_S):
         deadline = time.monotonic() + within_s
         while not condition():
             self.assertLess(time.monotonic(), deadline, f"{what}: not within {within_s} s")

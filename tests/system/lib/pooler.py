@@ -46,7 +46,7 @@ server_login_retry = 1
         child = processes.spawn([PROGRAM, path], os.path.join(self.folder, "log"), self.folder,
                                 {"PATH": os.defpath}, self.user)
         self.ident = processes.identify(child.pid)
-        if not processes.until(lambda: processes.listens(self.ident, self.port), 10):
+        if not processes.until(lambda: processes.listens(self.ident, self.port), 30):
             raise AssertionError(f"pgbouncer does not listen: {self.log()}")
         self.child = child
         return self

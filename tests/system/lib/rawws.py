@@ -15,7 +15,7 @@ import urllib.parse
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # the one of RFC 6455, section 1.3
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-WITHIN_S = 8
+WITHIN_S = 20
 
 
 def accept_of(key):

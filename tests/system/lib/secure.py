@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import json
 import queue
+import socket
 import ssl
 import threading
 import urllib.parse
@@ -13,7 +14,7 @@ import websockets
 from clients import Loop
 from streams import parse_events
 
-WITHIN_S = 15
+WITHIN_S = 30
 
 
 class Socket1:
@@ -78,6 +79,7 @@ class Stream1:
             parts.hostname, parts.port, timeout=600,
             context=ssl.create_default_context(cafile=stack.env["WEB_CA"]))
         self.connection.request("GET", f"/events/{sid}")
+        self.socket = self.connection.sock  # the connection itself forgets it
         self.response = self.connection.getresponse()
         threading.Thread(target=self.run, args=(self.response,), daemon=True).start()
 
@@ -97,6 +99,11 @@ class Stream1:
         return message
 
     def close(self):
+        if self.socket is not None:
+            try:
+                self.socket.shutdown(socket.SHUT_RDWR)  # who reads need not wait for a heartbeat
+            except OSError:
+                pass
         self.connection.close()
 
 
@@ -105,6 +112,7 @@ class Stream2(Stream1):
 
     def __init__(self, stack, sid):
         self.messages = queue.Queue()
+        self.socket = None  # the connection ends it
         self.connection = http2.Connection(stack.web_url, stack.env["WEB_CA"])
         self.stream = self.connection.get(f"/events/{sid}")
         status, headers = self.stream.status()

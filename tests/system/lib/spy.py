@@ -10,7 +10,7 @@ import time
 
 import loadclient
 
-WITHIN_S = 10
+WITHIN_S = 20
 
 
 class Spy:
@@ -35,7 +35,7 @@ class Spy:
     def __exit__(self, *_):
         self.process.stdin.close()
         try:
-            self.process.wait(10)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -57,7 +57,7 @@ class Answer:
         return f"{self.status} {self.body[:300]!r}"
 
 
-def request(url, method="GET", headers=(), body=None, within_s=10):
+def request(url, method="GET", headers=(), body=None, within_s=20):
     """One HTTP request on a connection of its own; `headers` replace what would be sent."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme == "https":
@@ -220,7 +220,7 @@ class Stack:
     def psql(self, sql, check=True):
         """Runs SQL as the DBA; gives its output, rows as lines, columns parted by |."""
         env = {**os.environ, **{k: v for k, v in self.env.items() if k.startswith("PG")},
-               "PGCONNECT_TIMEOUT": "5"}
+               "PGCONNECT_TIMEOUT": "20"}
         done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"], input=sql,
                               env=env, capture_output=True, text=True, check=False, timeout=60)
         if check and done.returncode != 0:
@@ -274,12 +274,12 @@ class Stack:
         return json.dumps({"type": "order.paid", "timestamp": "2026-11-22T10:00:00Z",
                            "data": data}).encode()
 
-    def post_webhook(self, body, headers=None, within_s=10):
+    def post_webhook(self, body, headers=None, within_s=20):
         if headers is None:
             headers = self.sign_webhook(body)
         return request(self.web_url + "/notify/webhook", "POST", headers, body, within_s)
 
-    def pay_by_webhook(self, order, within_s=10):
+    def pay_by_webhook(self, order, within_s=20):
         body = self.webhook_body(order)
         headers = self.sign_webhook(body, message_id=f"msg_{order.number}")
         return self.post_webhook(body, headers, within_s)
@@ -315,6 +315,6 @@ class Stack:
 
     def is_ready(self):
         try:
-            return request(self.notifier_url + "/readyz", within_s=2).status == 200
+            return request(self.notifier_url + "/readyz", within_s=5).status == 200
         except OSError:
             return False

@@ -105,7 +105,7 @@ class Poll:
             parts.append(("open", "yes"))
         query = urllib.parse.urlencode(parts)
         joint = "&" if "?" in url else "?"
-        self.answer = request(url + (joint + query if query else ""), headers=headers, within_s=20)
+        self.answer = request(url + (joint + query if query else ""), headers=headers, within_s=30)
         self.status = self.answer.status
         self.events = self.answer.json() if self.status == 200 else []
         self.cursor = self.answer.header("Orderbell-Cursor")
@@ -126,6 +126,6 @@ def poll_all(url, after=None):
     raise AssertionError(f"not caught up after 1000 polls: {after}")
 
 
-def post_ack(url, seqs, headers=(), within_s=15):
+def post_ack(url, seqs, headers=(), within_s=30):
     return request(url, "POST", {"Content-Type": "application/json", **dict(headers)},
                    json.dumps({"ack": seqs}).encode(), within_s)

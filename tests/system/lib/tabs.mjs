@@ -44,7 +44,7 @@ const verbs = {
     tabs.push({ sessionId });
     targets.push(targetId);
     await devtools("Target.activateTarget", { targetId });
-    await verbs.wait({ page: tabs.length - 1, withinMs: 10000,
+    await verbs.wait({ page: tabs.length - 1, withinMs: 20000,
       script: "document.readyState === 'complete' && location.href !== 'about:blank'" });
     return tabs.length - 1;
   },
