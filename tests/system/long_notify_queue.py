@@ -172,10 +172,12 @@ class NotifyQueue(unittest.TestCase):
         self.assertIn("too many notifications", self.dba.do("select orderbell.ring(1)"))
         self.pay_all_ways("queue full")
         self.ack_is_told("queue full")
-        # fcgi-order rings behind its answers.
-        self.assertTrue(until(
-            lambda: self.fcgi_counts()["bells_failed"] == before + PAYMENTS + 1, 10))
+        # fcgi-order rings behind its answers, for several payments at once where they come quickly.
+        self.assertTrue(until(lambda: self.fcgi_counts()["bells_failed"] > before, 10))
         counts = self.fcgi_counts()
+        failed = counts["bells_failed"]
+        told(f"queue full, {failed - before} bells of {PAYMENTS + 1} webhooks failed")
+        self.assertLessEqual(failed, before + PAYMENTS + 1)
         log = self.stack.part_log("fcgi-order")
         self.assertIn("bells not rung, the poll will deliver: merchants=1", log)
         self.assertIn("too many notifications in the NOTIFY queue", log)
@@ -186,7 +188,7 @@ class NotifyQueue(unittest.TestCase):
         holder.do("commit")
         self.assertTrue(until(lambda: self.usage() < 0.01, 120))
         self.pay_all_ways("queue empty again")
-        self.assertEqual(self.fcgi_counts()["bells_failed"], before + PAYMENTS + 1)
+        self.assertEqual(self.fcgi_counts()["bells_failed"], failed)
         for terminal in self.terminals:
             self.assertEqual([(m["seq"], m["type"], m["orderId"]) for m in terminal.heard()],
                              self.stack.events(), terminal)
