@@ -66,6 +66,6 @@ server_login_retry = 1
     def conninfo(self, user):
         return f"host=127.0.0.1 port={self.port} user={user} dbname=orderbell"
 
-    def psql(self, user, sql):
+    def psql(self, user, sql, check=True):
         return subprocess.run(["psql", "-X", "-q", "-A", "-t", self.conninfo(user), "-c", sql],
-                              capture_output=True, text=True, check=True).stdout.strip()
+                              capture_output=True, text=True, check=check).stdout.strip()
