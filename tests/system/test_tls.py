@@ -1,6 +1,8 @@
 """Behind each web server with TLS, by HTTP/1.1 and HTTP/2: page, terminals, callbacks."""
 
+import os
 import re
+import signal
 import unittest
 
 import http2
@@ -118,6 +120,46 @@ class Tls:
         except FileNotFoundError:
             return False
         return True
+
+
+class ApacheIsReloaded(unittest.TestCase):
+    """apache, that reads its settings anew while terminals are open."""
+
+    RELOADS = 6  # more than Apache's ServerLimit of the tests, but for the example's
+
+    def setUp(self):
+        if http2.why_not:
+            self.skipTest(http2.why_not)
+        self.stack = Stack(host="apache", tls=True).up()
+        self.addCleanup(self.stack.down)
+        self.terminals = []
+
+    def open_terminals(self):
+        """One of each kind.  Raises where it is not let in."""
+        for kind, make in secure.KINDS.items():
+            terminal = make(self.stack, f"till-{len(self.terminals)}")
+            self.addCleanup(terminal.close)
+            self.terminals.append((f"{kind}, after {len(self.terminals) // 4} reloads", terminal))
+            secure.until(terminal, lambda m: "caught_up" in m)
+
+    def reload(self):
+        def times():
+            return self.stack.part_log("web").count("resuming normal operations")
+        before = times()
+        os.kill(int(self.stack.env["WEB_PID"]), signal.SIGUSR1)
+        self.assertTrue(until(lambda: times() > before, secure.WITHIN_S))
+
+    def test_nobody_is_dropped_and_nobody_shut_out(self):
+        self.open_terminals()
+        for _ in range(self.RELOADS):
+            self.reload()
+            self.open_terminals()
+        order = self.stack.place_order()
+        answer = self.stack.pay_by_webhook(order)
+        self.assertEqual(answer.status, 204, answer)
+        for name, terminal in self.terminals:
+            with self.subTest(name):
+                secure.until(terminal, lambda m: m.get("orderId") == order.id)
 
 
 for _host in HOSTS:

@@ -21,6 +21,7 @@ except ImportError:
 
 WITHIN_S = 30
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+FRAME_HEAD, GOAWAY, NO_ERROR = 9, 7, 0
 
 
 class Stream:
@@ -66,6 +67,8 @@ class Connection:
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self.lock = threading.RLock()
         self.streams = {}
+        self.unread = b""  # the beginning of a frame
+        self.farewell = None  # the last stream that a server who goes away still serves
         self.has_settings = threading.Event()
         self.why_ended = None
         self.h2.initiate_connection()
@@ -104,14 +107,43 @@ class Connection:
         try:
             while data := self.socket.recv(65536):
                 with self.lock:
-                    for event in self.h2.receive_data(data):
-                        self.take(event)
+                    for frame in self.frames(data):
+                        self.take_frame(frame)
                     self.flush()
             self.why_ended = self.why_ended or "the server hung up"
         except (OSError, ssl.SSLError, ValueError, h2.exceptions.ProtocolError) as error:
             self.why_ended = self.why_ended or repr(error)
         for stream in self.streams.values():
             stream.pieces.put(None)
+
+    def frames(self, data):
+        """The frames that are whole now."""
+        self.unread += data
+        while len(self.unread) >= FRAME_HEAD:
+            end = FRAME_HEAD + int.from_bytes(self.unread[:3], "big")
+            if len(self.unread) < end:
+                return
+            frame, self.unread = self.unread[:end], self.unread[end:]
+            yield frame
+
+    def take_frame(self, frame):
+        """What a server who goes away says is kept from h2, which would take it for the end at
+        once.  Streams that are open go on (RFC 9113, 6.8): browsers do it so, and a web server
+        counts on it when it retires a process or reads its settings anew."""
+        if frame[3] == GOAWAY:
+            last, code = struct.unpack(">II", frame[FRAME_HEAD:FRAME_HEAD + 8])
+            self.take_farewell(last & 0x7fffffff, code, frame[FRAME_HEAD + 8:])
+            return
+        for event in self.h2.receive_data(frame):
+            self.take(event)
+
+    def take_farewell(self, last, code, why):
+        self.farewell = last
+        if code != NO_ERROR:
+            self.why_ended = f"the server gave up: code {code} {why!r}"
+        for stream in self.streams.values():
+            if stream.number > last or code != NO_ERROR:
+                stream.pieces.put(None)
 
     def take(self, event):
         stream = self.streams.get(getattr(event, "stream_id", None))
@@ -129,6 +161,8 @@ class Connection:
 
     def ask(self, headers, body=None, ends=True):
         with self.lock:
+            if self.farewell is not None:
+                raise ConnectionError("the server goes away: another connection is wanted")
             stream = Stream(self, self.h2.get_next_available_stream_id())
             self.streams[stream.number] = stream
             self.h2.send_headers(stream.number, headers, end_stream=ends and body is None)
