@@ -6,17 +6,14 @@ long differs in one thing, in everybody's favour alike: who comes while it sleep
 along.  The fast flush is the disk's own.
 """
 
-import base64
-import hashlib
-import hmac
 import json
 import os
 import re
 import statistics
 import subprocess
-import time
 
 import loadclient as lc
+import webhooks
 from bench import ms, say, spread
 
 MERCHANTS = 1000
@@ -244,19 +241,15 @@ class Callbacks:
     def __init__(self, env, path):
         self.env = env
         self.path = path
-        self.key = base64.b64decode(env["WEBHOOK_SECRET"].removeprefix("whsec_"))
+        self.key = webhooks.key_of(env["WEBHOOK_SECRET"])
         self.host = env["WEB_URL"].removeprefix("http://")
 
     def request(self, number):
-        body = json.dumps({"type": "order.paid", "timestamp": "2026-11-22T10:00:00Z", "data": {
-            "orderNumber": str(number), "amount": "38.00", "currency": "CNY",
-            "transactionId": f"tx-1700000000-{number}"}}).encode()
-        name, stamp = f"msg-1700000000-{number}", str(int(time.time()))
-        mac = hmac.new(self.key, f"{name}.{stamp}.".encode() + body, hashlib.sha256).digest()
-        return (f"POST /notify/webhook HTTP/1.1\r\nHost: {self.host}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-                f"webhook-id: {name}\r\nwebhook-timestamp: {stamp}\r\n"
-                f"webhook-signature: v1,{base64.b64encode(mac).decode()}\r\n\r\n").encode() + body
+        body = webhooks.paid(str(number), "38.00", transactionId=f"tx-1700000000-{number}")
+        headers = {"Host": self.host, "Content-Length": len(body),
+                   **webhooks.signed(self.key, f"msg-1700000000-{number}", body)}
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        return f"POST /notify/webhook HTTP/1.1\r\n{head}\r\n".encode() + body
 
     def write(self, first):
         with open(self.path, "wb") as f:

@@ -6,15 +6,12 @@ either is right, but never two.
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import itertools
-import json
 import random
 import time
 
 import pg
+import webhooks
 import wire
 from wire import Lost
 
@@ -146,19 +143,9 @@ class Gateway(Payer):
 
     async def call_back(self, order):
         """True: the order was taken."""
-        body = json.dumps({
-            "type": "order.paid", "timestamp": "2026-11-22T10:00:00Z",
-            "data": {"orderNumber": order.number, "amount": AMOUNT, "currency": "CNY",
-                     "transactionId": f"tx-{order.number}"}}).encode()
-        return await self.ask("POST", "/notify/webhook", self.signed(order, body), body, 204)
-
-    def signed(self, order, body):
-        stamp = str(int(time.time()))
-        mac = hmac.new(self.world.webhook_key, f"msg_{order.number}.{stamp}.".encode() + body,
-                       hashlib.sha256).digest()
-        return [("Content-Type", "application/json"), ("webhook-id", f"msg_{order.number}"),
-                ("webhook-timestamp", stamp),
-                ("webhook-signature", "v1," + base64.b64encode(mac).decode())]
+        body = webhooks.paid(order.number, AMOUNT, transactionId=f"tx-{order.number}")
+        headers = webhooks.signed(self.world.webhook_key, f"msg_{order.number}", body)
+        return await self.ask("POST", "/notify/webhook", list(headers.items()), body, 204)
 
     async def remind(self, order):
         """Too soon, or done meanwhile, is an answer as well."""

@@ -1,15 +1,12 @@
 """story - what is told of the packages in every root: README's commands, rings, callbacks."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import os
-import time
 
 from stack import TOP, request
 
+import webhooks
 import websockets
 
 WITHIN_S = 30
@@ -60,12 +57,6 @@ async def rings_within(token, do, within_s=10):
 
 def signed_payment(number, amount):
     """The answer to a gateway's callback: this order is paid."""
-    body = json.dumps({"type": "order.paid", "timestamp": "2026-11-22T10:00:00Z",
-                       "data": {"orderNumber": number, "amount": amount,
-                                "currency": "CNY"}}).encode()
-    stamp = str(int(time.time()))
-    mac = hmac.new(base64.b64decode(SECRET.removeprefix("whsec_")),
-                   f"{number}.{stamp}.".encode() + body, hashlib.sha256).digest()
-    return request("http://127.0.0.1/notify/webhook", "POST", {
-        "Content-Type": "application/json", "webhook-id": number, "webhook-timestamp": stamp,
-        "webhook-signature": "v1," + base64.b64encode(mac).decode()}, body)
+    body = webhooks.paid(number, amount)
+    return request("http://127.0.0.1/notify/webhook", "POST",
+                   webhooks.signed(webhooks.key_of(SECRET), number, body), body)

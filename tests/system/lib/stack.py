@@ -16,6 +16,7 @@ import tempfile
 import time
 import urllib.parse
 
+import webhooks
 from processes import until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
@@ -256,23 +257,16 @@ class Stack:
     # --- money ---
 
     def webhook_key(self):
-        return base64.b64decode(self.env["WEBHOOK_SECRET"].removeprefix("whsec_"))
+        return webhooks.key_of(self.env["WEBHOOK_SECRET"])
 
     def sign_webhook(self, body, message_id="msg_1", timestamp=None, key=None):
         """The headers that a gateway with the secret would send with this body."""
-        stamp = str(int(time.time()) if timestamp is None else timestamp)
-        content = f"{message_id}.{stamp}.".encode() + body
-        mac = hmac.new(key or self.webhook_key(), content, hashlib.sha256).digest()
-        return {"Content-Type": "application/json", "webhook-id": message_id,
-                "webhook-timestamp": stamp,
-                "webhook-signature": "v1," + base64.b64encode(mac).decode()}
+        return webhooks.signed(key or self.webhook_key(), message_id, body, timestamp)
 
     @staticmethod
     def webhook_body(order, **changes):
-        data = {"orderNumber": order.number, "amount": order.amount, "currency": "CNY",
-                "transactionId": f"tx-{order.number}", **changes}
-        return json.dumps({"type": "order.paid", "timestamp": "2026-11-22T10:00:00Z",
-                           "data": data}).encode()
+        return webhooks.paid(order.number, **{
+            "amount": order.amount, "transactionId": f"tx-{order.number}", **changes})
 
     def post_webhook(self, body, headers=None, within_s=20):
         if headers is None:
