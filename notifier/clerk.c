@@ -302,8 +302,14 @@ write_sheet(struct clerk *k, struct sheet *s)
 	const char *params[] = {k->id, pgarray_end(&s->connections), pgarray_end(&s->merchants),
 	    pgarray_end(&s->terminals), pgarray_end(&s->kinds), pgarray_end(&s->audios),
 	    pgarray_end(&s->sinces), pgarray_end(&s->gones)};
+	PGresult *res;
+	enum answer answer = ask(k, "presence", 8, params, &res);
 
-	return ask(k, "presence", 8, params, NULL);
+	if (answer == ANSWER_OK) {
+		metrics_add(k->metrics, METRIC_PRESENCE_GAVE_WAY, row_int(res, 0, 0));
+		PQclear(res);
+	}
+	return answer;
 }
 
 static size_t

@@ -82,6 +82,8 @@ static const struct row {
 	"Changes of who is connected that are not written yet."},
     {METRIC_PRESENCE_DROPPED, "orderbell_presence_dropped_total", "", "counter",
 	"Changes of who is connected that had no room; all of it was told anew later."},
+    {METRIC_PRESENCE_GAVE_WAY, "orderbell_presence_gave_way_total", "", "counter",
+	"Terminals that poll, off the books as 1000 of their merchant did so later."},
     {METRIC_DELIVERY_FACTS_WRITTEN, "orderbell_delivery_facts_total", "result=\"written\"",
 	"counter", "Facts of first delivery, written to the database or dropped."},
     {METRIC_DELIVERY_FACTS_DROPPED, "orderbell_delivery_facts_total", "result=\"dropped\"", NULL,

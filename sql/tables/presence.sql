@@ -1,5 +1,7 @@
 -- presence - which terminals are connected, and where.  A hint: told in batches about once a
 -- second, and believed only while its notifier's lease holds (view terminals_online).
+-- Connections are bounded by the notifier; terminals that poll have the names that they choose: of
+-- these it keeps those of two minutes, and of a merchant 1000 (notifier_beat, tell_presence).
 -- Part of each page is kept free, so that a row that is told again stays on its page.
 create unlogged table if not exists orderbell.presence (
 	notifier_id text,
@@ -15,10 +17,11 @@ create unlogged table if not exists orderbell.presence (
 do $$
 begin
 	if to_regclass('orderbell.presence_merchant') is null then
-		create index presence_merchant on orderbell.presence (merchant_id);
+		create index presence_merchant on orderbell.presence (merchant_id, notifier_id);
 	end if;
 end $$;
-comment on index orderbell.presence_merchant is 'whether a merchant can be reached';
+comment on index orderbell.presence_merchant is
+	'whether a merchant can be reached, and what polls at a notifier';
 comment on table orderbell.presence is
 	'Connections of terminals as the notifiers tell them: see terminals_online. Lost in a crash.';
 comment on column orderbell.presence.notifier_id is 'the notifier it is connected to';

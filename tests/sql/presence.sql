@@ -1,6 +1,6 @@
 -- What notifiers tell of themselves and their terminals: leases, presence, and who is online.
 \unset ON_ERROR_ROLLBACK
-select plan(46);
+select plan(55);
 truncate orderbell.notifier, orderbell.presence;
 select test.merchant() as m, test.merchant() as n \gset
 select test.open('a') as a_pid, test.open('b') as b_pid \gset
@@ -84,6 +84,30 @@ select orderbell.notifier_gone('n4');
 select is((select (count(*), (select count(*) from orderbell.notifier where id = 'n4'))::text from orderbell.presence where notifier_id = 'n4'),
 	'(0,0)', 'or end, and its terminals are offline at once');
 select is(test.told('n1'), 'b c x', 'others are left alone');
+
+-- Who polls by ever new names
+select orderbell.notifier_beat('n5', 'five', '0.1', 'listen'), orderbell.notifier_beat('n6', 'six', '0.1', 'listen');
+create function test.polls(p_merchant bigint, p_first int, p_last int) returns int language sql as $$
+	select orderbell.tell_presence('n5', array_agg(g::bigint), array_agg(p_merchant), array_agg('poll-' || g), array_agg('poll'::text),
+		array_agg('armed'::text), array_agg(now()), '{}') from generate_series(p_first, p_last) g
+$$;
+create function test.polling(p_merchant bigint) returns text language sql as $$
+	select format('%s from %s', count(*), min(connection)) from orderbell.presence
+	where merchant_id = p_merchant and notifier_id = 'n5' and kind = 'poll'
+$$;
+select test.tell('n5', 1000001, :m, 'g'), test.tell('n6', 1, :m, 'h', 'poll'), test.polls(:n, 2000, 2000);
+select is(test.polls(:m, 1, 600), 0, 'there is room for many that poll');
+select is(test.polls(:m, 601, 1000), 0, 'up to a thousand of a merchant');
+select is(test.polls(:m, 1, 1), 0, 'who comes back is none more');
+select is(test.polls(:m, 1001, 1003), 3, 'but of those who are, some give way');
+select is(test.polling(:m), '1000 from 1', 'as many as there are too many');
+select is((select min(connection) from orderbell.presence where notifier_id = 'n5' and connection > 1), 5::bigint, 'who was not seen for longest');
+select is((select string_agg(notifier_id || connection, ' ' order by notifier_id, connection) from orderbell.presence where notifier_id in ('n5', 'n6')
+	and (kind <> 'poll' or merchant_id <> :m or notifier_id <> 'n5')), 'n52000 n51000001 n61',
+	'a connection does not, nor another merchant''s, nor what another notifier told');
+select is(test.polls(:m, 3001, 5500), 2500, 'a thousand are left however many are told at once');
+select is(test.polling(:m), '1000 from 4501', 'and no more');
+select orderbell.notifier_gone('n5'), orderbell.notifier_gone('n6');
 
 -- At the same time
 select orderbell.notifier_beat('n5', 'five', '0.1', 'listen'), test.tell('n5', 1, :m, 'g');

@@ -188,6 +188,16 @@ class Books(unittest.TestCase):
         self.assertEqual(clerk.metric("orderbell_presence_dropped_total"), 0)
         self.becomes(lambda: clerk.metric("orderbell_presence_pending"), 0, "pending")
 
+    def test_of_those_that_poll_by_ever_new_names_a_thousand_are_told(self):
+        clerk = self.clerk("inventive")
+        clerk.tell("present 9000 1 till-1 v1 armed",
+                   *(f"present {n} 1 name-{n} poll unknown" for n in range(1, 1101)))
+        self.becomes(lambda: clerk.metric("orderbell_presence_gave_way_total"), 100, "gave way")
+        present = clerk.present()
+        self.assertEqual(len(present), 1001)
+        self.assertEqual((present[-1], present[-2]), ((9000, 1, "till-1", "v1", "armed"),
+                                                      (1100, 1, "name-1100", "poll", "unknown")))
+
     def test_more_than_there_is_room_for_are_dropped_and_counted(self):
         clerk = self.clerk("too-many")
         clerk.tell("crowd 200000")  # faster than anybody could write it
