@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "notifier/ackqueue.h"
+#include "notifier/acksheet.h"
 
 static void
 add(struct ackqueue *q, int64_t merchant, size_t n_seqs)
@@ -152,6 +153,24 @@ when_one_aside_can_be_written_the_others_follow_at_once(void **state)
 	assert_true(ackqueue_is_empty(q));
 }
 
+static void
+a_list_becomes_three_arrays(void **state)
+{
+	struct ackqueue *q = *state;
+	struct acksheet sheet;
+	struct ack *list;
+
+	add(q, 7, 3);
+	ackqueue_add(q, ack_new((struct ticket){0}, INT64_MAX, &(int64_t){42}, 1, "a \"b\" \\"));
+	list = ackqueue_take(q, 0);
+	assert_true(acksheet_init(&sheet, list));
+	assert_string_equal(sheet.merchants, "{7,9223372036854775807}");
+	assert_string_equal(sheet.seqs, "{\"{1,2,3}\",\"{42}\"}");
+	assert_string_equal(sheet.by, "{\"till-1\",\"a \\\"b\\\" \\\\\"}");
+	acksheet_fini(&sheet);
+	ackqueue_kept(q, list);
+}
+
 int
 main(void)
 {
@@ -165,6 +184,7 @@ main(void)
 		one_that_cannot_be_written_keeps_nobody_else_waiting, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		when_one_aside_can_be_written_the_others_follow_at_once, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(a_list_becomes_three_arrays, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
