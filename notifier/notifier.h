@@ -14,8 +14,8 @@ enum { NOTIFIER_DRAIN_GRACE_MS = 6000 }; /* for what was said goodbye to, at the
 struct notifier;
 
 /* Borrows both; `n_descriptors` files may be open.  NULL: out of memory. */
-struct notifier *notifier_new(const struct options *options,
-    const struct program_start *started_as, int64_t n_descriptors);
+struct notifier *notifier_new(
+    const struct options *options, const struct program_start *started_as, int64_t n_descriptors);
 /* Ends what runs; accepts NULL. */
 void notifier_free(struct notifier *n);
 

@@ -1,5 +1,5 @@
-/* partoptions.h - what the settings say to each part of the program.  Pure, but for a warning in the
- * log.  What is given borrows the settings. */
+/* partoptions.h - what the settings say to each part of the program.  Pure, but for a warning in
+ * the log.  What is given borrows the settings. */
 #ifndef NOTIFIER_PARTOPTIONS_H
 #define NOTIFIER_PARTOPTIONS_H
 
