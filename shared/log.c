@@ -128,9 +128,9 @@ log_escape(char *out, size_t out_size, const void *text, size_t text_len)
 		if (escaped_size(bytes[i]) == 1)
 			out[n] = (char)bytes[i];
 		else
-			snprintf(out + n, 5, "\\x%02x", bytes[i]);
+			snprintf(out + n, out_size - n, "\\x%02x", bytes[i]);
 		n += escaped_size(bytes[i]);
 	}
-	strcpy(out + n, all > out_size - 1 ? cut : "");
+	snprintf(out + n, out_size - n, "%s", all > out_size - 1 ? cut : "");
 	return out;
 }

@@ -30,11 +30,14 @@ put(struct json *j, const char *text)
 static void
 put_byte(struct json *j, unsigned char c)
 {
+	char code[sizeof "\\u0000"];
+
 	if (c == '"' || c == '\\') {
 		*j->at++ = '\\';
 		*j->at++ = (char)c;
 	} else if (c < ' ' || c == 0x7f || (c > 0x7f && !j->is_utf8)) {
-		j->at += sprintf(j->at, "\\u%04x", c);
+		snprintf(code, sizeof code, "\\u%04x", c);
+		put(j, code);
 	} else {
 		*j->at++ = (char)c;
 	}
@@ -139,10 +142,14 @@ put_time(struct json *j, int64_t unix_ms)
 {
 	time_t seconds = (time_t)(unix_ms / 1000);
 	struct tm utc;
+	char date[32], fraction[16];
 
 	gmtime_r(&seconds, &utc);
-	j->at += strftime(j->at, 32, "%Y-%m-%dT%H:%M:%S", &utc);
-	j->at += sprintf(j->at, ".%03dZ", (int)(unix_ms % 1000));
+	if (strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0)
+		date[0] = '\0'; /* a year of too many digits */
+	snprintf(fraction, sizeof fraction, ".%03dZ", (int)(unix_ms % 1000));
+	put(j, date);
+	put(j, fraction);
 }
 
 size_t
