@@ -61,7 +61,7 @@ hear_acked(struct ear *e, const struct control *c, struct watch *w)
 		int64_t seq = c->seqs[i];
 
 		/* One that was not passed on yet may have been read by a terminal that came. */
-		if (!openset_may_hold(&w->open, seq) && seq <= w->last)
+		if (!watch_may_hold(w, seq) && seq <= w->last)
 			continue;
 		if (!reader_note_ack(e->reader, c->merchant, seq))
 			return false;

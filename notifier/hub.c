@@ -254,7 +254,7 @@ note_open(struct room *r, const struct item *it)
 	if (item_is_acked(it))
 		openset_remove(&r->open, item_seq(it));
 	else
-		openset_add(&r->open, item_seq(it));
+		(void)openset_add(&r->open, item_seq(it)); /* then it says that it is cut */
 }
 
 struct room *

@@ -298,6 +298,8 @@ work(struct listener *l)
 	}
 	if (ws->has_due && !reader_reread(&l->reader))
 		return false;
+	if (ws->has_beyond && !reader_beyond(&l->reader))
+		return false;
 	if (!reader_alive(&l->reader))
 		return false;
 	/* A bell that came along with an answer is in libpq's queue: the socket would not tell. */
@@ -309,7 +311,8 @@ has_more_to_do(const struct listener *l)
 {
 	const struct watches *ws = &l->watches;
 
-	return ws->n_dirty > 0 || ws->has_due || ws->has_unknown || ws->must_compare;
+	return ws->n_dirty > 0 || ws->has_due || ws->has_beyond || ws->has_unknown ||
+	       ws->must_compare;
 }
 
 static void

@@ -46,23 +46,28 @@ grow(struct openset *s, size_t least)
 	return true;
 }
 
-void
+int64_t
 openset_add(struct openset *s, int64_t seq)
 {
 	uint32_t at = place_of(s, seq);
+	int64_t left_out = 0;
 
 	if (at < s->n && s->seqs[at] == seq)
-		return;
+		return 0;
+	/* Also where there is room again: between the last one and this there may be others. */
+	if (at == s->n && s->is_cut)
+		return seq;
 	if (s->n == OPENSET_MAX || (s->n == s->room && !grow(s, s->n + 1u))) {
 		/* The highest is left out: of those one knows that there may be more. */
 		s->is_cut = true;
-		if (at == s->n || s->n == 0)
-			return;
-		s->n--;
+		if (at == s->n)
+			return seq;
+		left_out = s->seqs[--s->n];
 	}
 	memmove(s->seqs + at + 1, s->seqs + at, (s->n - at) * sizeof *s->seqs);
 	s->seqs[at] = seq;
 	s->n++;
+	return left_out;
 }
 
 void
@@ -77,11 +82,11 @@ openset_remove(struct openset *s, int64_t seq)
 }
 
 bool
-openset_may_hold(const struct openset *s, int64_t seq)
+openset_has(const struct openset *s, int64_t seq)
 {
 	uint32_t at = place_of(s, seq);
 
-	return at == s->n ? s->is_cut : s->seqs[at] == seq;
+	return at < s->n && s->seqs[at] == seq;
 }
 
 void

@@ -3,7 +3,7 @@
  *
  * That a terminal is told of an ack is the work of notifications, which may be lost; what makes up
  * for it is to read now and then what is still open and to look at the difference.  Only the lowest
- * OPENSET_MAX are known: who has more to ack will not miss one that goes on ringing. */
+ * OPENSET_MAX are known; for those above see beyond.h. */
 #ifndef NOTIFIER_OPENSET_H
 #define NOTIFIER_OPENSET_H
 
@@ -23,14 +23,14 @@ struct openset {
 
 void openset_fini(struct openset *s);
 
-/* Terminals were told of an event. */
-void openset_add(struct openset *s, int64_t seq);
+/* Terminals were told of an event.  Gives the one that is not known for want of room: itself, or
+ * the highest, whose place it has taken; 0: none. */
+int64_t openset_add(struct openset *s, int64_t seq);
 
 /* Terminals were told that it is acked. */
 void openset_remove(struct openset *s, int64_t seq);
 
-/* Whether terminals may hold it for un-acked. */
-bool openset_may_hold(const struct openset *s, int64_t seq);
+bool openset_has(const struct openset *s, int64_t seq);
 
 /* What was read just now: the lowest `n` un-acked seqs, ascending, at most OPENSET_MAX;
  * `is_all`: there are no more. */

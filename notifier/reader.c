@@ -16,6 +16,7 @@ enum {
 	QUERY_MS = 5000,      /* no answer within: the connection is given up */
 	MERCHANTS_MAX = 1000, /* of one query */
 	OPENINGS_MAX = 500,   /* merchants of a query that reads what is open */
+	BEYOND_MAX = 8,       /* of one that reads what is open above the lowest: others wait */
 	EVENTS_PER_MERCHANT = 250, /* of a query: see HUB_RING_ITEMS, and others wait for it */
 };
 
@@ -50,18 +51,30 @@ static const struct pgconn_statement statements[] = {
 	"  join orderbell.terminal k on k.merchant_id = w.merchant_id group by k.merchant_id) k"
 	"  on k.merchant_id = s.merchant_id"
 	" where s.merchant_id = any($1::bigint[])"},
-    /* Of events that are said to be acked those that are.  If $3, they are known to have been
-       there: then one that is not there any more counts as well. */
+    /* What is open behind one seq up to another.  A row for each that is asked for. */
+    {"beyond",
+	"select w.merchant_id, s.epoch || '-' || t.timeline, s.seq,"
+	" array_to_string(array(select o.seq from orderbell.order_event o"
+	"  where o.merchant_id = w.merchant_id and o.seq > w.after and o.seq <= w.upto"
+	"  and o.acked_at is null order by o.seq limit $4::bigint), ' ')"
+	" from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as w(merchant_id, after, upto)"
+	" cross join (select orderbell.timeline() as timeline offset 0) t"
+	" left join orderbell.stream s on s.merchant_id = w.merchant_id"},
+    /* Of events that may be acked those that are.  If $3, they are known to have been there: then
+       one that is not there any more counts as well.  If $4, only those that were acked just now.
+     */
     {"acked", "select w.merchant_id, w.seq,"
 	      " case when e.id is null then 'deleted' else coalesce(e.acked_by, '') end as by"
 	      " from unnest($1::bigint[], $2::bigint[]) as w(merchant_id, seq)"
 	      " left join orderbell.order_event e"
 	      "  on e.merchant_id = w.merchant_id and e.seq = w.seq"
-	      " where e.acked_at is not null or (e.id is null and $3::boolean)"
+	      " where (e.acked_at is not null"
+	      "   and (not $4::boolean or e.acked_at > now() - interval '5 minutes'))"
+	      "  or (e.id is null and $3::boolean)"
 	      " order by w.merchant_id, by, w.seq"},
     {"alive", "select 1"}, {NULL, NULL}};
 
-/* Of "streams", and of "openings" all. */
+/* Of "streams", and of "openings" all; of "beyond" the first four. */
 enum {
 	COLUMN_MERCHANT,
 	COLUMN_EPOCH,
@@ -104,6 +117,7 @@ start_anew(struct reader *r, struct watch *w, const char *epoch, int64_t top)
 		 " old_epoch=%s old_top=%" PRId64,
 	    w->merchant, epoch, top, w->epoch, w->last);
 	metrics_add(r->metrics, METRIC_EPOCHS, 1);
+	watch_forget_open(w);
 	w->is_known = false;
 	w->was_asked = true;
 	r->watches->has_unknown = true;
@@ -122,6 +136,8 @@ become_known(struct reader *r, struct watch *w, const char *epoch, int64_t top)
 	w->is_known = true;
 	w->was_asked = false;
 	w->has_no_stream = false;
+	if (w->open.is_cut)
+		beyond_begin(&w->beyond, watch_lowest_end(w) + 1, w->last);
 	stand = watch_stand(w);
 	r->sink->stream(r->sink->arg, w->watchers, w->merchant, &stand);
 }
@@ -188,18 +204,25 @@ pass_on_acked(struct reader *r, const PGresult *res, int row, int n)
 	for (int i = 0; i < n; i++) {
 		seqs[i] = row_int(res, row + i, 1);
 		if (w != NULL)
-			openset_remove(&w->open, seqs[i]);
+			watch_note_acked(w, seqs[i]);
 	}
 	reader_pass_on(r, item_new_acked(merchant, seqs, (size_t)n, PQgetvalue(res, row, 2)));
 	metrics_add(r->metrics, METRIC_ACKED, n);
 }
 
-/* Looks up what was noted; `were_open`: those were known to be un-acked events. */
+/* Why it is looked up whether events are acked. */
+enum suspicion {
+	SAID,  /* somebody says so */
+	OPEN,  /* they were un-acked and are not any more */
+	OTHER, /* they are not un-acked, and perhaps were so before anybody was told of them */
+};
+
+/* Looks up what was noted, all of it for the same reason. */
 static bool
-look_up(struct reader *r, bool were_open)
+look_up(struct reader *r, enum suspicion why)
 {
 	struct reader_acks *a = &r->acks;
-	const char *params[] = {NULL, NULL, were_open ? "t" : "f"};
+	const char *params[] = {NULL, NULL, why == OPEN ? "t" : "f", why == OTHER ? "t" : "f"};
 	PGresult *res;
 
 	if (a->n == 0)
@@ -207,10 +230,10 @@ look_up(struct reader *r, bool were_open)
 	params[0] = pgarray_end(&a->merchants);
 	params[1] = pgarray_end(&a->seqs);
 	a->n = 0;
-	res = ask(r, "acked", 3, params);
+	res = ask(r, "acked", 4, params);
 	if (res == NULL)
 		return false; /* after the reconnect all that is open is read anew */
-	if (were_open)
+	if (why == OPEN)
 		metrics_add(r->metrics, METRIC_ACKS_UNHEARD, PQntuples(res));
 	/* An item for each merchant and `by`: the rows are ordered by them. */
 	for (int row = 0, n; row < PQntuples(res); row += n) {
@@ -226,7 +249,7 @@ look_up(struct reader *r, bool were_open)
 }
 
 static bool
-note(struct reader *r, int64_t merchant, int64_t seq, bool were_open)
+note(struct reader *r, int64_t merchant, int64_t seq, enum suspicion why)
 {
 	struct reader_acks *a = &r->acks;
 
@@ -236,19 +259,19 @@ note(struct reader *r, int64_t merchant, int64_t seq, bool were_open)
 	}
 	pgarray_add(&a->merchants, merchant);
 	pgarray_add(&a->seqs, seq);
-	return ++a->n < READER_ACKS_MAX || look_up(r, were_open);
+	return ++a->n < READER_ACKS_MAX || look_up(r, why);
 }
 
 bool
 reader_note_ack(struct reader *r, int64_t merchant, int64_t seq)
 {
-	return note(r, merchant, seq, false);
+	return note(r, merchant, seq, SAID);
 }
 
 bool
 reader_look_up_acks(struct reader *r)
 {
-	return look_up(r, false);
+	return look_up(r, SAID);
 }
 
 /* Of what terminals hold for un-acked, that which is not any more, is told.  What is known stays as
@@ -268,11 +291,11 @@ tell_gone(struct reader *r, const PGresult *res)
 		opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
 		n = openset_gone(&w->open, &r->now, gone);
 		for (size_t i = 0; i < n; i++) {
-			if (!note(r, w->merchant, gone[i], true))
+			if (!note(r, w->merchant, gone[i], OPEN))
 				return false;
 		}
 	}
-	return look_up(r, true);
+	return look_up(r, OPEN);
 }
 
 /* Reads "3 4 9" into r->ids; gives how many. */
@@ -314,7 +337,9 @@ take_open(struct reader *r, struct watch *w, const PGresult *res, int row)
 
 	opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
 	was_known = was_known && openset_is(&w->open, &r->now);
-	openset_set(&w->open, r->now.seqs, r->now.n, r->now.is_all);
+	watch_set_open(w, &r->now);
+	if (w->beyond.is_looking)
+		r->watches->has_beyond = true;
 	w->kept_from = kept_from;
 	w->is_open_sure = !r->is_deaf;
 	return !was_known;
@@ -385,7 +410,7 @@ answer_the_unknown(struct reader *r)
 			w->was_asked = false;
 			w->has_no_stream = true;
 			w->last = 0;
-			openset_fini(&w->open);
+			watch_forget_open(w);
 			w->kept_from = 1;
 			w->is_open_sure = none.knows_open;
 			r->sink->stream(r->sink->arg, w->watchers, w->merchant, &none);
@@ -458,6 +483,98 @@ reader_reread(struct reader *r)
 	return n == 0 || read_openings(r, &merchants);
 }
 
+/* --- what is open above the lowest --- */
+
+/* Who has his turn, at most BEYOND_MAX; gives how many. */
+static size_t
+take_turns(struct reader *r, struct watch **taken)
+{
+	struct watches *ws = r->watches;
+	struct watch *w;
+	size_t n = 0;
+
+	while (n < BEYOND_MAX && (w = watches_next(ws, &r->beyond_at)) != NULL) {
+		if (w->is_known && w->beyond.is_looking)
+			taken[n++] = w;
+	}
+	if (n == BEYOND_MAX)
+		return n;
+	r->beyond_at = 0;
+	return n;
+}
+
+/* Takes in a page of one of them. */
+static bool
+take_page(struct reader *r, struct watch *w, const PGresult *res, int row)
+{
+	int64_t gone[OPENSET_MAX];
+	enum suspicion why = w->beyond.is_first ? OTHER : OPEN;
+	size_t n;
+
+	if (is_other(w, PQgetvalue(res, row, COLUMN_EPOCH), row_int(res, row, COLUMN_TOP))) {
+		beyond_look_away(&w->beyond); /* it is about to start anew */
+		return true;
+	}
+	opening_read(&r->now, PQgetvalue(res, row, COLUMN_OPEN));
+	n = beyond_take(&w->beyond, &r->now, watch_lowest_end(w), w->last, gone);
+	for (size_t i = 0; i < n; i++) {
+		if (!note(r, w->merchant, gone[i], why))
+			return false;
+	}
+	if (!look_up(r, why))
+		return false;
+	for (size_t i = 0; why == OTHER && i < n; i++)
+		beyond_remove(&w->beyond, gone[i]);
+	return true;
+}
+
+static PGresult *
+ask_beyond(struct reader *r, struct watch *const *taken, size_t n)
+{
+	char texts[3][PGARRAY_ROOM(BEYOND_MAX)], most[12];
+	struct pgarray merchants, afters, uptos;
+	const char *params[4] = {NULL, NULL, NULL, most};
+
+	pgarray_start(&merchants, texts[0], sizeof texts[0]);
+	pgarray_start(&afters, texts[1], sizeof texts[1]);
+	pgarray_start(&uptos, texts[2], sizeof texts[2]);
+	for (size_t i = 0; i < n; i++) {
+		pgarray_add(&merchants, taken[i]->merchant);
+		pgarray_add(&afters, taken[i]->beyond.at);
+		pgarray_add(&uptos, taken[i]->last);
+	}
+	params[0] = pgarray_end(&merchants);
+	params[1] = pgarray_end(&afters);
+	params[2] = pgarray_end(&uptos);
+	snprintf(most, sizeof most, "%d", OPENSET_MAX + 1);
+	return ask(r, "beyond", 4, params);
+}
+
+bool
+reader_beyond(struct reader *r)
+{
+	struct watch *taken[BEYOND_MAX];
+	bool was_start = r->beyond_at == 0, ok = true;
+	size_t n = take_turns(r, taken);
+	PGresult *res;
+
+	/* The walk has come to its end: whoever was before has had his turn. */
+	r->watches->has_beyond = n > 0 || !was_start;
+	if (n == 0)
+		return true;
+	res = ask_beyond(r, taken, n);
+	if (res == NULL)
+		return false;
+	for (int row = 0; ok && row < PQntuples(res); row++) {
+		struct watch *w = watches_get(r->watches, row_int(res, row, COLUMN_MERCHANT));
+
+		assert(w != NULL);
+		ok = take_page(r, w, res, row);
+	}
+	PQclear(res);
+	return ok;
+}
+
 /* --- events --- */
 
 void
@@ -484,7 +601,7 @@ take_event(struct reader *r, struct watch *w, const PGresult *res, int row)
 	w->last = row_int(res, row, 1);
 	/* Also one that is acked already: a terminal may have read it before it was.  So until what
 	 * is open is read again it is not just that. */
-	openset_add(&w->open, w->last);
+	watch_note_open(w, w->last);
 	if (item_is_acked(it))
 		w->is_open_sure = false;
 	metrics_add(r->metrics, METRIC_EVENTS, 1);

@@ -31,6 +31,7 @@ struct reader {
 	bool is_deaf;      /* nothing is heard of acks meanwhile */
 	struct reader_acks acks;
 	struct opening now; /* of one merchant, while it is looked at */
+	size_t beyond_at;   /* of a walk over the watches: who has his turn next */
 	int64_t *ids;       /* the same: terminals */
 	size_t ids_room;
 };
@@ -52,6 +53,9 @@ bool reader_unknown(struct reader *r);
 /* What is open, and whose tokens hold, of some watches whose time has come.  What was acked unheard
  * is told. */
 bool reader_reread(struct reader *r);
+
+/* The same of those above the lowest, a page of some watches. */
+bool reader_beyond(struct reader *r);
 
 /* The next events of the first merchants of the dirty list. */
 bool reader_events(struct reader *r);

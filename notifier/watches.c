@@ -17,7 +17,7 @@ watches_fini(struct watches *ws)
 	struct watch *w;
 
 	while ((w = watches_next(ws, &at)) != NULL) {
-		openset_fini(&w->open);
+		watch_forget_open(w);
 		free(w);
 	}
 	idmap_fini(&ws->by_merchant);
@@ -86,7 +86,7 @@ watches_end(struct watches *ws, int64_t merchant, int watcher)
 		}
 	}
 	idmap_remove(&ws->by_merchant, merchant);
-	openset_fini(&w->open);
+	watch_forget_open(w);
 	free(w);
 }
 
@@ -105,6 +105,7 @@ watches_doubt_all(struct watches *ws)
 
 	while ((w = watches_next(ws, &at)) != NULL) {
 		w->is_open_sure = false;
+		beyond_doubt(&w->beyond);
 		watches_mark_due(ws, w);
 	}
 }
@@ -120,6 +121,57 @@ watch_stand(const struct watch *w)
 	    .n_open = w->open.n,
 	    .open = w->open.seqs,
 	};
+}
+
+void
+watch_note_open(struct watch *w, int64_t seq)
+{
+	int64_t left_out = openset_add(&w->open, seq);
+
+	if (left_out != 0)
+		beyond_add(&w->beyond, left_out);
+}
+
+void
+watch_note_acked(struct watch *w, int64_t seq)
+{
+	openset_remove(&w->open, seq);
+	beyond_remove(&w->beyond, seq);
+}
+
+bool
+watch_may_hold(const struct watch *w, int64_t seq)
+{
+	return openset_has(&w->open, seq) || beyond_may_hold(&w->beyond, seq);
+}
+
+int64_t
+watch_lowest_end(const struct watch *w)
+{
+	if (!w->open.is_cut)
+		return INT64_MAX;
+	return w->open.n == 0 ? 0 : w->open.seqs[w->open.n - 1];
+}
+
+void
+watch_set_open(struct watch *w, const struct opening *now)
+{
+	int64_t end = now->is_all ? INT64_MAX : now->seqs[now->n - 1];
+
+	/* Those that it leaves out go on being held. */
+	for (uint32_t i = w->open.n; i > 0 && w->open.seqs[i - 1] > end; i--)
+		beyond_add(&w->beyond, w->open.seqs[i - 1]);
+	for (size_t i = 0; i < now->n; i++)
+		beyond_remove(&w->beyond, now->seqs[i]);
+	openset_set(&w->open, now->seqs, now->n, now->is_all);
+	beyond_look(&w->beyond, watch_lowest_end(w), w->open.is_cut);
+}
+
+void
+watch_forget_open(struct watch *w)
+{
+	openset_fini(&w->open);
+	beyond_fini(&w->beyond);
 }
 
 void

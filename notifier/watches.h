@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "notifier/beyond.h"
 #include "notifier/hub.h"
 #include "notifier/idmap.h"
 #include "notifier/openset.h"
@@ -31,6 +32,7 @@ struct watch {
 	int64_t kept_from;    /* of the stream, when that was read last */
 	int64_t reread_at_ms; /* when to read next what is open, and whose tokens hold */
 	struct openset open;
+	struct beyond beyond; /* and what there is of them above */
 };
 
 struct watches {
@@ -40,6 +42,7 @@ struct watches {
 	/* What there may be to read: */
 	bool has_unknown;  /* of some that are not known yet */
 	bool has_due;      /* what is open, of some whose time has come */
+	bool has_beyond;   /* the same of those above the lowest, of some */
 	bool must_compare; /* of any: where all streams stand is to be compared now */
 };
 
@@ -65,6 +68,18 @@ void watches_doubt_all(struct watches *ws);
 
 /* How its stream stands, as far as it was passed on. */
 struct stand watch_stand(const struct watch *w);
+
+/* Terminals were told of an event, or that it is acked; may they hold it for un-acked? */
+void watch_note_open(struct watch *w, int64_t seq);
+void watch_note_acked(struct watch *w, int64_t seq);
+bool watch_may_hold(const struct watch *w, int64_t seq);
+
+/* What was read is open from now on; those above the lowest are looked at next. */
+void watch_set_open(struct watch *w, const struct opening *now);
+/* Whatever it knew of open ones is of no use. */
+void watch_forget_open(struct watch *w);
+/* The highest that `open` knows; all above is left to `beyond`. */
+int64_t watch_lowest_end(const struct watch *w);
 
 /* Holds are counted; of one that is not watched they are passed over. */
 void watches_hold(struct watches *ws, int64_t merchant);

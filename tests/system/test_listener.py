@@ -116,17 +116,43 @@ class Listener(unittest.TestCase):
                          {"acked": [seqs[0]], "by": "meanwhile"})
         self.assertEqual(spy.acked(self.merchant), {"meanwhile": [seqs[0]]})
 
-    def test_more_than_are_known_are_told_in_the_end(self):
+    def test_of_very_many_all_that_were_acked_unheard_are_told(self):
         seqs = self.ring(1500)
         spy = self.watching()
         self.ack_silently(seqs[:1200], "many")
         self.control(f'{{"acked":[],"merchant":{self.merchant}}}')
-        spy.wait_acked(seqs[999], merchant=self.merchant)
-        # The higher ones are told of by notifications as ever; of them alone it is not known which
-        # were acked unheard.
+        spy.wait_acked(seqs[1199], merchant=self.merchant)
         self.ack([seqs[1300]], "one")
         spy.wait_acked(seqs[1300], merchant=self.merchant)
-        self.assertEqual(spy.acked(self.merchant), {"many": seqs[:1000], "one": [seqs[1300]]})
+        self.assertEqual(spy.acked(self.merchant), {"many": seqs[:1200], "one": [seqs[1300]]})
+
+    def test_of_very_many_those_acked_unheard_are_told_after_a_reconnect(self):
+        seqs = self.ring(3500)
+        spy = self.watching()
+        self.ack([seqs[3400]], "heard")
+        spy.wait_acked(seqs[3400], merchant=self.merchant)
+        gone = seqs[:10] + seqs[1100:3200] + [seqs[3499]]
+        self.ack_silently(gone, "meanwhile")
+        self.terminate_notifiers()
+        spy.wait_acked(seqs[3499], 10, self.merchant)
+        self.assertEqual(spy.acked(self.merchant), {"heard": [seqs[3400]], "meanwhile": gone})
+        # All in between are heard of as ever, also when there is room among the lowest again.
+        later = self.ring()
+        spy.wait_for(lambda call: call.get("message", {}).get("seq") == later[0], "a later one")
+        self.ack([seqs[3300]], "heard")
+        spy.wait_acked(seqs[3300], merchant=self.merchant)
+
+    def test_what_was_acked_before_anybody_was_told_is_not_told_later(self):
+        seqs = self.ring(4000)
+        self.ack_silently(seqs[1000:3990], "long ago")
+        self.stack.psql("update order_event set acked_at = acked_at - interval '1 hour' "
+                        f"where merchant_id = {self.merchant} and acked_at is not null")
+        spy = self.watching()
+        # As it is looked at last, all others have been.
+        self.ack_silently([seqs[3999]], "last")
+        self.control(f'{{"acked":[],"merchant":{self.merchant}}}')
+        spy.wait_acked(seqs[3999], merchant=self.merchant)
+        self.assertEqual(spy.acked(self.merchant), {"last": [seqs[3999]]})
 
     def test_an_ack_that_is_not_true_is_not_told(self):
         seqs = self.ring(2)
