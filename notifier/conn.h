@@ -91,7 +91,8 @@ struct sent {
 
 enum conn_status {
 	CONN_OK,
-	CONN_GONE, /* the peer went away, or the socket failed: nothing more can be said */
+	CONN_GONE,   /* the peer went away, or the socket failed: nothing more can be said */
+	CONN_BEHIND, /* it cannot be told any more what it has missed: it is to come back */
 };
 
 /* Takes the socket.  NULL: out of memory (the socket stays the caller's). */

@@ -7,7 +7,10 @@
 #include "notifier/hub.h"
 #include "shared/clock.h"
 
-enum { SHARED_EVENTS = 32 }; /* see page_start(); well below PAGE_ITEMS */
+enum {
+	SHARED_EVENTS = 32, /* see page_start(); well below PAGE_ITEMS */
+	MISSED_ACKS = 1000, /* of one message */
+};
 
 /* Where the page that a terminal needs is to begin: with some that this one has seen, for those who
  * come behind it, with a cursor that is a little older; they need not ask then. */
@@ -42,6 +45,27 @@ go_to_ring(struct conn *c)
 	c->feed = FEED_RING;
 	c->awaits_page = false;
 	member_seek(&c->member, c->next_seq);
+}
+
+/* Tells who comes back to the ring that had left it behind what was acked meanwhile; who told it is
+ * not known any more.  False: that is not known, or no memory. */
+static bool
+tell_missed_acks(struct conn *c)
+{
+	int64_t merchant = c->session.grant.merchant, from = 0, seqs[MISSED_ACKS];
+	bool ok = member_knows_missed(&c->member);
+	size_t n, len;
+
+	while (ok && (n = member_missed(&c->member, from, seqs, MISSED_ACKS)) > 0) {
+		struct item *it = item_new_acked(merchant, seqs, n, "");
+		const uint8_t *bytes =
+		    it == NULL ? NULL : item_wire(it, session_wire(&c->session), &len);
+
+		ok = it != NULL && outbox_put(&c->outbox, bytes, len);
+		item_release(it);
+		from = seqs[n - 1] + 1;
+	}
+	return ok;
 }
 
 /* Its cursor holds, and all that came since is in the ring. */
@@ -209,7 +233,7 @@ answer(struct loop *l, struct conn *c, struct item_run run, const struct page *p
 
 /* Everything at hand is sent: where does it go on?  True when there is more to send at once. */
 static bool
-go_on(struct loop *l, struct conn *c)
+go_on(struct loop *l, struct conn *c, enum conn_status *status)
 {
 	if (!c->is_caught_up && has_caught_up(c)) {
 		c->is_caught_up = true;
@@ -222,6 +246,11 @@ go_on(struct loop *l, struct conn *c)
 	case FEED_TABLE:
 		if (!room_covers(c->member.room, c->next_seq)) {
 			ask(l, c, PAGE_EVENTS);
+			return false;
+		}
+		if (member_is_lost(&c->member) && session_is_streamed(&c->session) &&
+		    !tell_missed_acks(c)) {
+			*status = CONN_BEHIND;
 			return false;
 		}
 		go_to_ring(c);
@@ -277,7 +306,8 @@ feed_send(struct loop *l, struct conn *c)
 
 	do {
 		status = send_once(l, c, &sent);
-	} while (status == CONN_OK && !conn_is_blocked(c) && !c->is_closing && go_on(l, c));
+	} while (
+	    status == CONN_OK && !conn_is_blocked(c) && !c->is_closing && go_on(l, c, &status));
 	l->n_delivered += sent.n_delivered;
 	return status;
 }

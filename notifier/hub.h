@@ -3,7 +3,8 @@
  * A room is a merchant that has (or just had) terminals.  It keeps its recent items in a ring; a
  * member is a terminal's place in that ring.  Nothing is copied per member: what a member is still
  * to be sent is read from the ring, so a slow one costs no more than a prompt one.  A member that
- * the ring has left behind is lost: it must resume from the database.
+ * the ring has left behind is lost: it must resume from the database.  That knows events; which of
+ * them were acked by items that are in the ring no more the room remembers for a while.
  *
  * One hub belongs to one carrier loop.  Pure: no I/O; the owner brings the time. */
 #ifndef NOTIFIER_HUB_H
@@ -22,6 +23,7 @@ enum {
 	HUB_RING_BYTES = 512 << 10, /* per room */
 	HUB_TOTAL_BYTES = 64 << 20, /* all rings of a hub */
 	HUB_LINGER_MS = 60000,      /* how long a room outlives its last member */
+	HUB_DROPPED_ACKS = 8192,    /* that left the ring are remembered, fewer if far apart */
 	HUB_TURN = 32,              /* members of a room before another room has its turn */
 };
 
@@ -109,6 +111,12 @@ uint8_t *room_asked(struct room *r);
 uint64_t member_n_ahead(const struct member *m);
 bool member_is_lost(const struct member *m); /* the ring no longer has its next item */
 
+/* What was acked by items that a lost member was not given and that are in the ring no more: seqs
+ * from `from` on, ascending, at most `most`; gives how many.  There may be some that it knows of.
+ * False of member_knows_missed(): there were too many, not all are remembered. */
+size_t member_missed(const struct member *m, int64_t from, int64_t *seqs, size_t most);
+bool member_knows_missed(const struct member *m);
+
 /* Some items in a row: the i-th is slots[(at + i) & mask]. */
 struct item_run {
 	struct item *const *slots;
@@ -119,8 +127,9 @@ struct item_run {
  */
 struct item_run member_run(const struct member *m, int64_t most);
 
-/* Moves a member back, or, when it is lost, on, to the first item of the ring with that seq or a
- * higher one.  One that stands before it already stays there. */
+/* Moves a member back to the first item of the ring with that seq or a higher one; one that stands
+ * before it already stays there.  A lost one moves on to that, or to the first one before it that
+ * is no event: those it has not been given. */
 void member_seek(struct member *m, int64_t seq);
 
 #endif

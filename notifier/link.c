@@ -160,9 +160,10 @@ link_flush(struct loop *l, struct conn *c)
 		update_interest(l, c); /* it is not to be heard for ever either */
 		return;
 	}
-	if (feed_send(l, c) == CONN_GONE) {
-		link_bury(l, c, METRIC_CLOSED_BY_CLIENT);
-		return;
+	switch (feed_send(l, c)) {
+	case CONN_OK: break;
+	case CONN_GONE: link_bury(l, c, METRIC_CLOSED_BY_CLIENT); return;
+	case CONN_BEHIND: link_refuse(l, c, CLOSE_SLOW); return;
 	}
 	update_interest(l, c);
 	if (!c->is_closing || c->is_shut || conn_is_blocked(c))

@@ -99,6 +99,12 @@ session_is_websocket(const struct session *s)
 }
 
 bool
+session_is_streamed(const struct session *s)
+{
+	return kinds[s->kind].is_streamed;
+}
+
+bool
 session_is_brief(const struct session *s)
 {
 	return kinds[s->kind].is_brief;
@@ -424,7 +430,7 @@ session_caught_up(const struct session *s, const char *epoch, int64_t top, struc
 	char id[HUB_EPOCH_MAX + 24];
 	json_object *caught_up;
 
-	if (!kinds[s->kind].is_streamed)
+	if (!session_is_streamed(s))
 		return true;
 	snprintf(id, sizeof id, "%s:%" PRId64, epoch, top);
 	caught_up = json_object_new_object();

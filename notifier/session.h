@@ -88,6 +88,8 @@ bool session_set_claim(struct session *s, const struct claim *claim);
 enum wire session_wire(const struct session *s);
 uint32_t session_keep(const struct session *s); /* for frame_reader_init() */
 bool session_is_websocket(const struct session *s);
+/* It hears all that is to be known as it happens: acks, too. */
+bool session_is_streamed(const struct session *s);
 /* One answer, and it ends. */
 bool session_is_brief(const struct session *s);
 

@@ -9,6 +9,7 @@ import time
 import unittest
 import urllib.parse
 
+import rawws
 from clients import PythonTerminal
 from processes import until
 from stack import Stack, request
@@ -92,6 +93,52 @@ class Streams(Cases):
         epoch = told[0]["epoch"]
         self.assertEqual([f"{epoch}:{seq}" for seq in (1, 3, 3, 4, 5)], stream.ids[1:])
         self.assertTrue(500 <= stream.retry_ms < 3000, stream.retry_ms)
+
+    def slow_ones(self):
+        """One of each road, and a prompt one besides, all live and told of 5 events."""
+        self.notify(5)
+        prompt = self.v1()
+        slow = [Slow(self.url(road, f"slow-{road}"), road) for road in Slow.ROADS]
+        for client in slow:
+            self.addCleanup(client.sock.close)
+            client.read_until(b'"caught_up":5')
+        return prompt, slow
+
+    def fill(self, prompt, n, last):
+        """Rings n times with much to read, and once more with the word `last`."""
+        self.stack.psql(f"select notify({self.merchant}, 1, repeat('x', 2000)) "
+                        f"from generate_series(1, {n}); "
+                        f"select notify({self.merchant}, 1, '{last}')")
+        prompt.wait_for(lambda m: m.get("content") == last, last, 20)
+
+    def test_who_is_left_behind_by_the_ring_is_told_what_was_acked_meanwhile(self):
+        prompt, slow = self.slow_ones()
+        self.fill(prompt, 200, "its socket is full")
+        self.ack(2, 3)
+        prompt.wait_for(lambda m: m.get("acked") == [2, 3], "acked")
+        self.fill(prompt, 400, "the ring is full of others")
+        self.ack(4)
+        prompt.wait_for(lambda m: m.get("acked") == [4], "acked")
+        for client in slow:
+            told = client.read_until(b'"the ring is full of others"')
+            self.assertEqual(told.count(b'"acked":'), 1, told[-1000:])
+            self.assertIn(b'"acked":[2,3]', told)
+            client.read_until(b'"acked":[4]')
+        self.ack(5)
+        for client in slow:
+            client.read_until(b'"acked":[5]')
+
+    def test_who_has_missed_more_acks_than_are_remembered_is_to_come_back(self):
+        prompt, slow = self.slow_ones()
+        self.fill(prompt, 200, "its socket is full")
+        self.stack.psql(f"select notify({self.merchant}, 3, '') from generate_series(1, 20000)")
+        self.stack.psql(f"select count(*) from ack({self.merchant}, "
+                        "array(select * from generate_series(1, 20206)), 'dba')")
+        prompt.wait_for(lambda m: 20206 in m.get("acked", ()), "acked", 30)
+        self.fill(prompt, 400, "the ring is full of others")
+        for client, word in zip(slow, (b'{"code":4001}', b"\x88\x02\x0f\xa1")):
+            client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            client.read_until(word, 30)
 
     def test_amount_items_and_voice_are_told_to_who_knows_them_and_to_nobody_else(self):
         self.stack.psql(f"update merchant set language = 'zh-CN' where id = {self.merchant};"
@@ -236,6 +283,37 @@ class Streams(Cases):
         stream.close()
         self.assertTrue(until(
             lambda: self.stack.metric("orderbell_connections") < before, 30))
+
+
+class Slow:
+    """A client that reads only when it is told to, v1 or a stream."""
+
+    ROADS = ("events", "ws")
+
+    def __init__(self, url, road):
+        parts = urllib.parse.urlsplit(url)
+        self.got = b""
+        self.sock = socket.socket()
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.sock.connect((parts.hostname, parts.port))
+        path = f"{parts.path}?{parts.query}"
+        if road == "events":
+            self.sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        else:
+            self.sock.sendall(rawws.handshake(path, Sec_WebSocket_Protocol="orderbell.v1"))
+            self.read_until(b"101 ")
+            self.sock.sendall(rawws.frame(rawws.TEXT, '{"hello":1}'))
+
+    def read_until(self, word, within_s=20):
+        """All that comes, up to these bytes; gives it."""
+        deadline = time.monotonic() + within_s
+        while word not in self.got:
+            self.sock.settimeout(max(deadline - time.monotonic(), 0.01))
+            piece = self.sock.recv(65536)
+            assert piece, f"it was ended before {word}"
+            self.got += piece
+        before, self.got = self.got.split(word, 1)
+        return before
 
 
 class ShortLimits(Cases):

@@ -524,6 +524,131 @@ who_comes_late_hears_with_an_event_that_it_was_acked(void **state)
 	leave(h, m);
 }
 
+/* What a member missed, as text that lasts until the next call; "?": not known. */
+static const char *
+missed(const struct member *m)
+{
+	static char text[200];
+	int64_t seqs[8];
+	size_t n = member_missed(m, 0, seqs, 8), len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < n; i++)
+		len += (size_t)snprintf(
+		    text + len, sizeof text - len, i == 0 ? "%d" : " %d", (int)seqs[i]);
+	return member_knows_missed(m) ? text : "?";
+}
+
+/* As many events as a ring holds: what was there before is dropped. */
+static void
+publish_ringful(struct hub *h, int64_t merchant)
+{
+	int64_t top = room_top(hub_room(h, merchant));
+
+	for (int64_t seq = top + 1; seq <= top + HUB_RING_ITEMS; seq++)
+		publish(h, merchant, seq);
+}
+
+static void
+who_was_left_behind_is_told_what_was_acked_meanwhile(void **state)
+{
+	struct hub *h = *state;
+	struct member *slow = join(h, 7), *prompt = join(h, 7);
+	int64_t many[] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+
+	hub_set_stream(h, slow->room, &(struct stand){.epoch = "e", .top = 20});
+	publish_acked(h, 7, &many[2], 1);
+	publish_acked(h, 7, &many[7], 2);
+	prompt->pos += 2; /* it was given these */
+	publish_acked(h, 7, &many[4], 1);
+	publish_ringful(h, 7);
+	assert_true(member_is_lost(slow));
+	assert_true(member_is_lost(prompt));
+	assert_string_equal(missed(slow), "3 5 8 9");
+	assert_string_equal(missed(prompt), "3 5 8 9"); /* all of them or none */
+	prompt->pos++;
+	assert_string_equal(missed(prompt), "");
+	/* What is in the ring is told from there, though it lies before its next event. */
+	publish_acked(h, 7, &many[0], 1);
+	publish_ringful(h, 7);
+	publish_acked(h, 7, &many[1], 1);
+	publish(h, 7, room_top(slow->room) + 1);
+	assert_string_equal(missed(slow), "1 3 5 8 9");
+	assert_string_equal(missed(prompt), "1 3 5 8 9");
+	member_seek(slow, room_top(slow->room));
+	assert_int_equal(member_n_ahead(slow), 2);
+	assert_int_equal(take(slow), 0);
+	leave(h, slow);
+	leave(h, prompt);
+}
+
+static void
+who_is_marked_as_lost_still_knows_its_place(void **state)
+{
+	struct hub *h = *state;
+	struct member *slow = join(h, 7), *late;
+	int64_t seq = 1;
+
+	hub_set_stream(h, slow->room, &(struct stand){.epoch = "e", .top = 1});
+	publish_ringful(h, 7);
+	publish_acked(h, 7, &seq, 1);
+	late = join(h, 7);
+	publish_ringful(h, 7);
+	publish_ringful(h, 7);
+	assert_true(member_is_lost(late));
+	keep_before(h, slow->room, 2, 2, 2000); /* marks them */
+	keep_before(h, slow->room, 2, 2, 2000);
+	assert_true(member_is_lost(slow));
+	assert_string_equal(missed(slow), "1");
+	assert_string_equal(missed(late), "");
+	leave(h, slow);
+	leave(h, late);
+}
+
+/* Publishes `n` items that 1000 events each were acked: of five in a row four. */
+static void
+publish_many_acked(struct hub *h, int64_t merchant, int n, int64_t *last)
+{
+	int64_t seqs[1000];
+
+	while (n-- > 0) {
+		for (size_t i = 0; i < 1000; i++)
+			seqs[i] = *last += i % 4 == 0 ? 2 : 1;
+		publish_acked(h, merchant, seqs, 1000);
+	}
+}
+
+static void
+of_very_many_acks_the_oldest_are_forgotten(void **state)
+{
+	static int64_t seqs[20000];
+	struct hub *h = *state;
+	struct member *slow = join(h, 7), *late;
+	int64_t last = 0;
+
+	hub_set_stream(h, slow->room, &(struct stand){.epoch = "e", .top = 1000000});
+	publish_many_acked(h, 7, 92, &last);
+	late = join(h, 7);
+	publish_many_acked(h, 7, HUB_DROPPED_ACKS / 1000, &last);
+	publish_ringful(h, 7);
+	assert_string_equal(missed(slow), "?");
+	assert_true(member_knows_missed(late));
+	/* Page by page, and perhaps some that came right before. */
+	assert_int_equal(member_missed(late, 115001, seqs, 10000), 8000);
+	assert_int_equal(seqs[0], 115002);
+	assert_int_equal(seqs[7999], 125000);
+	assert_int_equal(member_missed(late, seqs[0], seqs, 3), 3);
+	assert_int_equal(member_missed(late, seqs[2] + 1, seqs, 1), 1);
+	assert_int_equal(seqs[0], 115005);
+	assert_true(member_missed(late, 0, seqs, 20000) < 2 * (HUB_DROPPED_ACKS + 1000));
+	/* Another stream: none of it counts any more. */
+	hub_set_stream(h, slow->room, &(struct stand){.epoch = "f", .top = 5});
+	assert_string_equal(missed(slow), "");
+	assert_string_equal(missed(late), "");
+	leave(h, slow);
+	leave(h, late);
+}
+
 int
 main(void)
 {
@@ -566,6 +691,12 @@ main(void)
 		what_the_table_has_told_once_is_told_from_the_ring_then, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		who_was_left_behind_is_so_though_older_events_come_back, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		who_was_left_behind_is_told_what_was_acked_meanwhile, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		who_is_marked_as_lost_still_knows_its_place, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		of_very_many_acks_the_oldest_are_forgotten, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
