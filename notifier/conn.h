@@ -31,6 +31,7 @@ struct unproven {
 enum feed {
 	FEED_NONE,    /* not welcomed yet */
 	FEED_UNACKED, /* pages of un-acked events, up to the top of its welcome */
+	FEED_ACKED,   /* pages of what was acked of those that its welcome had no room for */
 	FEED_TABLE,   /* pages of the table: the ring does not reach back to what it has seen */
 	FEED_RING,    /* live */
 };

@@ -12,12 +12,27 @@ enum {
 	MISSED_ACKS = 1000, /* of one message */
 };
 
+/* Whom a page is for. */
+static const enum feed feed_of_page[PAGE_KINDS] = {
+    [PAGE_OPENING] = FEED_NONE,
+    [PAGE_UNACKED] = FEED_UNACKED,
+    [PAGE_EVENTS] = FEED_TABLE,
+    [PAGE_ACKED] = FEED_ACKED,
+};
+
+/* Behind which seq a terminal stands, on its way through pages of that kind. */
+static int64_t
+place_of(const struct conn *c, enum page_kind kind)
+{
+	return kind == PAGE_ACKED ? c->session.after->seq : c->next_seq - 1;
+}
+
 /* Where the page that a terminal needs is to begin: with some that this one has seen, for those who
  * come behind it, with a cursor that is a little older; they need not ask then. */
 static int64_t
 page_start(const struct conn *c, enum page_kind kind)
 {
-	int64_t after = c->next_seq - 1;
+	int64_t after = place_of(c, kind);
 
 	if (kind != PAGE_EVENTS)
 		return after;
@@ -135,6 +150,8 @@ feed_welcome(struct conn *c, const struct stand *stand)
 	c->welcome_top = stand->top;
 	c->next_seq = start.next;
 	c->feed = start.from_unacked ? FEED_UNACKED : FEED_TABLE;
+	if (c->session.kind != SESSION_POLL && c->session.after != NULL)
+		c->feed = FEED_ACKED;
 	if (start.from_unacked && stand->n_open == 0) {
 		c->next_seq = stand->top + 1;
 		c->feed = FEED_TABLE;
@@ -243,6 +260,7 @@ go_on(struct loop *l, struct conn *c, enum conn_status *status)
 	switch ((enum feed)c->feed) {
 	case FEED_NONE: return false;
 	case FEED_UNACKED: ask(l, c, PAGE_UNACKED); return false;
+	case FEED_ACKED: ask(l, c, PAGE_ACKED); return false;
 	case FEED_TABLE:
 		if (!room_covers(c->member.room, c->next_seq)) {
 			ask(l, c, PAGE_EVENTS);
@@ -315,10 +333,37 @@ feed_send(struct loop *l, struct conn *c)
 bool
 feed_fits(const struct conn *c, const struct page *p)
 {
-	enum feed feed = p->kind == PAGE_UNACKED ? FEED_UNACKED : FEED_TABLE;
+	if (!c->awaits_page || c->feed != feed_of_page[p->kind] || place_of(c, p->kind) < p->after)
+		return false;
+	if (p->is_last)
+		return true;
+	return place_of(c, p->kind) <
+	       (p->kind == PAGE_ACKED ? p->last : item_seq(p->items[p->n_items - 1]));
+}
 
-	return c->awaits_page && c->feed == feed && c->next_seq > p->after &&
-	       (p->is_last || c->next_seq <= item_seq(p->items[p->n_items - 1]));
+/* Serves what was acked.  Who takes a part of it goes on behind that. */
+static enum conn_status
+serve_acked(
+    struct conn *c, const struct page *p, struct item_run *run, int64_t now_ms, struct sent *sent)
+{
+	enum conn_status status = conn_send(c, now_ms, run, sent);
+	int64_t *place = &c->session.after->seq;
+
+	if (run->n == 0) {
+		*place = p->last;
+	} else if (run->at > 0) {
+		const char *by;
+		size_t n;
+		const int64_t *seqs = item_acked(p->items[run->at - 1], &n, &by);
+
+		if (seqs[n - 1] > *place)
+			*place = seqs[n - 1];
+	}
+	if (run->n == 0 && (p->is_last || *place >= c->next_seq - 1)) {
+		session_forget_after(&c->session);
+		c->feed = FEED_TABLE;
+	}
+	return status;
 }
 
 enum conn_status
@@ -336,11 +381,12 @@ feed_serve(struct loop *l, struct conn *c, const struct page *p)
 	}
 	if (c->session.kind == SESSION_POLL)
 		return answer(l, c, run, p, is_cut) ? CONN_OK : CONN_GONE;
-	if (conn_send(c, l->now_ms, &run, &sent) == CONN_GONE)
+	if ((p->kind == PAGE_ACKED ? serve_acked(c, p, &run, l->now_ms, &sent)
+				   : conn_send(c, l->now_ms, &run, &sent)) == CONN_GONE)
 		return CONN_GONE;
 	metrics_add(l->shared->metrics, METRIC_DELIVERIES, sent.n_delivered);
 	metrics_add(l->shared->metrics, METRIC_REPLAYED, sent.n_delivered);
-	if (run.n == 0)
+	if (run.n == 0 && p->kind != PAGE_ACKED)
 		finish_page(c, p, is_cut);
 	return CONN_OK;
 }
@@ -348,15 +394,15 @@ feed_serve(struct loop *l, struct conn *c, const struct page *p)
 void
 feed_ask_again(struct loop *l, struct room *r, enum page_kind kind)
 {
-	enum feed feed = kind == PAGE_UNACKED ? FEED_UNACKED : FEED_TABLE;
 	struct conn *last = NULL;
 
 	for (struct member *m = room_members(r); m != NULL; m = m->next) {
 		struct conn *c = conn_of_member(m);
 
 		/* Who is blocked asks anew when he takes something. */
-		if (c->awaits_page && c->feed == feed && !c->is_closing && !conn_is_blocked(c) &&
-		    (last == NULL || c->next_seq < last->next_seq))
+		if (c->awaits_page && c->feed == feed_of_page[kind] && !c->is_closing &&
+		    !conn_is_blocked(c) &&
+		    (last == NULL || place_of(c, kind) < place_of(last, kind)))
 			last = c;
 	}
 	if (last != NULL)

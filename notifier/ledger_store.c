@@ -16,6 +16,7 @@ enum {
 	CONNECT_MS = 5000,
 	QUERY_MS = 5000,
 	LIVENESS_MS = 5000, /* the session is tried that often when nothing else is asked of it */
+	ACKED_MAX = 1000,   /* seqs of an item that tells of acks */
 	ID_TEXT = 21,
 };
 
@@ -41,6 +42,15 @@ static const struct pgconn_statement statements[] = {
 	       "  where o.merchant_id = s.merchant_id and o.seq > $2::bigint"
 	       "  order by o.seq limit 256) e on true"
 	       " where s.merchant_id = $1::bigint"},
+    /* A row for the stream, with the acked ones of so many events. */
+    {"acked", "select " STREAM_COLUMNS ", array_to_string(e.acked, ' '), e.n, e.last"
+	      " from orderbell.stream s cross join lateral (select"
+	      "  array_agg(o.seq order by o.seq) filter (where o.acked_at is not null) as acked,"
+	      "  count(*) as n, max(o.seq) as last"
+	      "  from (select o.seq, o.acked_at from orderbell.order_event o"
+	      "   where o.merchant_id = s.merchant_id and o.seq > $2::bigint"
+	      "   order by o.seq limit 10000) o) e"
+	      " where s.merchant_id = $1::bigint"},
     {"records",
 	"select t.id, t.merchant_id, t.name, encode(t.token_hash, 'hex')"
 	" from orderbell.terminal t where t.id = any($1::bigint[]) and t.revoked_at is null"},
@@ -50,6 +60,7 @@ static const struct pgconn_statement statements[] = {
     {"alive", "select 1"}, {NULL, NULL}};
 
 enum { COLUMN_MERCHANT, COLUMN_EPOCH, COLUMN_TOP, COLUMN_KEPT_FROM, COLUMN_REST };
+enum { ACKED_N = COLUMN_REST + 1, ACKED_LAST, ACKED_EVENTS = 10000 /* as the statement says */ };
 enum { RECORD_ID, RECORD_MERCHANT, RECORD_NAME, RECORD_HASH };
 
 struct ledger_store {
@@ -156,6 +167,23 @@ take_open(struct page *p, const char *seqs)
 	}
 }
 
+/* Takes "3 4 9"; who acked them is not told. */
+static void
+take_acked(struct page *p, const char *seqs)
+{
+	int64_t some[ACKED_MAX];
+
+	while (*seqs != '\0') {
+		size_t n = 0;
+
+		for (char *end; *seqs != '\0' && n < ACKED_MAX; seqs = end + strspn(end, " "))
+			some[n++] = strtoll(seqs, &end, 10);
+		p->items[p->n_items] = item_new_acked(p->merchant, some, n, "");
+		if (p->items[p->n_items++] == NULL)
+			abort();
+	}
+}
+
 /* --- answers --- */
 
 /* The ids that the questions name, as an array in `text`. */
@@ -224,20 +252,48 @@ answer_records(struct ledger_store *s, struct question *const *asked, size_t n,
 	return true;
 }
 
+static PGresult *
+ask_for_page(struct ledger_store *s, const char *statement, const struct question *q)
+{
+	char merchant[ID_TEXT + 1], after[ID_TEXT + 1];
+	const char *params[] = {merchant, after};
+
+	snprintf(merchant, sizeof merchant, "%" PRId64, q->merchant);
+	snprintf(after, sizeof after, "%" PRId64, q->after);
+	return ask(s, statement, 2, params);
+}
+
+static bool
+answer_acked(
+    struct ledger_store *s, const struct question *q, const struct ledger_answers *answers)
+{
+	PGresult *res = ask_for_page(s, "acked", q);
+	struct page *p;
+
+	if (res == NULL)
+		return false;
+	p = new_page(q);
+	p->last = q->after;
+	if (PQntuples(res) > 0) {
+		take_stream(p, res, 0);
+		take_acked(p, PQgetvalue(res, 0, COLUMN_REST));
+		p->is_last = row_int(res, 0, ACKED_N) < ACKED_EVENTS;
+		p->last = p->is_last ? p->top : row_int(res, 0, ACKED_LAST);
+	}
+	PQclear(res);
+	answers->page(answers->arg, q, p);
+	return true;
+}
+
 static bool
 answer_page(struct ledger_store *s, const struct question *q, bool plain_escape_html,
     const struct ledger_answers *answers)
 {
-	char merchant[ID_TEXT + 1], after[ID_TEXT + 1];
-	const char *params[] = {merchant, after};
 	struct event_owner owner = {
 	    .merchant = q->merchant, .plain_escape_html = plain_escape_html};
+	PGresult *res = ask_for_page(s, q->kind == PAGE_UNACKED ? "unacked" : "events", q);
 	struct page *p;
-	PGresult *res;
 
-	snprintf(merchant, sizeof merchant, "%" PRId64, q->merchant);
-	snprintf(after, sizeof after, "%" PRId64, q->after);
-	res = ask(s, q->kind == PAGE_UNACKED ? "unacked" : "events", 2, params);
 	if (res == NULL)
 		return false;
 	p = new_page(q);
@@ -264,6 +320,8 @@ ledger_store_answer(struct ledger_store *s, struct question *const *asked, size_
 		return answer_records(s, asked, n, answers);
 	if (asked[0]->kind == PAGE_OPENING)
 		return answer_openings(s, asked, n, answers);
+	if (asked[0]->kind == PAGE_ACKED)
+		return answer_acked(s, asked[0], answers);
 	return answer_page(s, asked[0], plain_escape_html, answers);
 }
 

@@ -15,6 +15,7 @@ enum page_kind {
 	PAGE_OPENING, /* how the stream stands, and which seqs are un-acked; no items */
 	PAGE_UNACKED, /* un-acked events, in order, from `after` on */
 	PAGE_EVENTS,  /* all events, in order, from `after` on */
+	PAGE_ACKED,   /* which of them are acked, as items of item_new_acked() */
 	PAGE_KINDS
 };
 
@@ -27,6 +28,7 @@ struct page {
 	int64_t top, kept_from;         /* of the stream, in the same snapshot */
 	int64_t after;                  /* what was asked for: seq > after */
 	bool is_last;                   /* there was nothing behind the last item */
+	int64_t last;                   /* ACKED: up to here it tells all */
 	struct item *items[PAGE_ITEMS]; /* references */
 	size_t n_items;
 	int64_t open[STAND_OPEN_MAX + 1]; /* OPENING: un-acked seqs */

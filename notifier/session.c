@@ -26,8 +26,8 @@ forget_claim(struct session *s)
 	s->claim = NULL;
 }
 
-static void
-forget_after(struct session *s)
+void
+session_forget_after(struct session *s)
 {
 	free(s->after);
 	s->after = NULL;
@@ -36,7 +36,7 @@ forget_after(struct session *s)
 void
 session_fini(struct session *s)
 {
-	forget_after(s);
+	session_forget_after(s);
 	forget_claim(s);
 	free(s->terminal);
 	s->terminal = NULL;
@@ -45,7 +45,7 @@ session_fini(struct session *s)
 bool
 session_set_after(struct session *s, const struct cursor *after)
 {
-	forget_after(s);
+	session_forget_after(s);
 	s->after = malloc(sizeof *after);
 	if (s->after != NULL)
 		*s->after = *after;
@@ -388,21 +388,24 @@ session_find_start(const struct session *s, const struct stand *stand, struct se
 }
 
 /* Un-acked seqs up to the cursor: the terminal has seen these events, and goes on ringing for them
- * alone.  What does not fit is told by open_from: from there on all count as open. */
-static void
+ * alone.  What does not fit is told by open_from: from there on all count as open.  Gives that, 0
+ * where it is not there. */
+static int64_t
 add_open(json_object *welcome, const struct stand *stand, int64_t upto)
 {
 	json_object *open = json_object_new_array();
+	int64_t from = 0;
 
 	for (size_t i = 0; i < stand->n_open && stand->open[i] <= upto; i++) {
 		if (i == STAND_OPEN_MAX) {
-			json_object_object_add(
-			    welcome, "open_from", json_object_new_int64(stand->open[i]));
+			from = stand->open[i];
+			json_object_object_add(welcome, "open_from", json_object_new_int64(from));
 			break;
 		}
 		json_object_array_add(open, json_object_new_int64(stand->open[i]));
 	}
 	json_object_object_add(welcome, "open", open);
+	return from;
 }
 
 bool
@@ -410,6 +413,7 @@ session_welcome(struct session *s, const struct stand *stand, int heartbeat_s, s
     struct session_start *start)
 {
 	json_object *welcome = json_object_new_object();
+	int64_t open_from;
 
 	session_find_start(s, stand, start);
 	s->state = SESSION_LIVE;
@@ -418,9 +422,12 @@ session_welcome(struct session *s, const struct stand *stand, int heartbeat_s, s
 	json_object_object_add(welcome, "epoch", json_object_new_string(stand->epoch));
 	json_object_object_add(welcome, "top", json_object_new_int64(stand->top));
 	json_object_object_add(welcome, "recovered", json_object_new_boolean(start->recovered));
-	add_open(welcome, stand, start->next - 1);
+	open_from = add_open(welcome, stand, start->next - 1);
 	json_object_object_add(welcome, "heartbeat", json_object_new_int(heartbeat_s));
-	forget_after(s);
+	if (open_from != 0 && start->recovered)
+		s->after->seq = open_from - 1;
+	else
+		session_forget_after(s);
 	return say(s, out, "welcome", NULL, welcome);
 }
 

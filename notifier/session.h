@@ -48,9 +48,11 @@ struct session {
 	bool wants_open;            /* poll: the un-acked seqs too */
 	bool recovered;             /* its cursor held */
 	struct grant grant;
-	struct cursor *after; /* where it was, until it is welcomed; owned; NULL: nowhere */
-	struct claim *claim;  /* of its token, until the database has spoken; owned; NULL: none */
-	char *terminal;       /* the name that goes with a terminal's token; owned; NULL: the sid */
+	/* Where it was, until it is welcomed; then, until it was told which events behind that are
+	 * acked, up to where its welcome told which are open.  Owned; NULL: nowhere. */
+	struct cursor *after;
+	struct claim *claim; /* of its token, until the database has spoken; owned; NULL: none */
+	char *terminal;      /* the name that goes with a terminal's token; owned; NULL: the sid */
 };
 
 /* What the carrier is to do after a message. */
@@ -104,12 +106,14 @@ enum session_verdict session_read_ack(const char *text, size_t len, struct sessi
 enum session_verdict session_prove(
     struct session *s, const struct terminal_record *record, struct session_act *act);
 
+void session_forget_after(struct session *s); /* ->after is of no use any more */
+
 /* A cursor holds when its numbers are the stream's, and nothing behind it was pruned. */
 void session_find_start(
     const struct session *s, const struct stand *stand, struct session_start *start);
 
-/* A v1 or SSE session is told how its merchant's stream stands, and is live.  False: out of memory.
- */
+/* A v1 or SSE session is told how its merchant's stream stands, and is live.  Where there was no
+ * room for all open ones, ->after says what is to be told besides.  False: out of memory. */
 bool session_welcome(struct session *s, const struct stand *stand, int heartbeat_s,
     struct outbox *out, struct session_start *start);
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -127,6 +128,49 @@ class Streams(Cases):
         self.ack(5)
         for client in slow:
             client.read_until(b'"acked":[5]')
+
+    def test_who_comes_back_to_very_many_is_told_which_of_them_are_acked(self):
+        self.notify(13000)
+        epoch = Poll(self.url("poll")).cursor.rpartition(":")[0]
+        gone = [3, *range(1100, 4200), 11900, 12500]
+        self.ack(*gone)
+        after = f"{epoch}:12000"
+        terminals = [self.stream("till-2", after=after).wait_until_live(),
+                     self.v1(after={"epoch": epoch, "seq": 12000})]
+        for terminal in terminals:
+            told = [frame.json for frame in list(terminal.frames)]
+            self.assertEqual((told[0]["recovered"], told[0]["open_from"]), (True, 1002))
+            acked = [seq for m in told for seq in m.get("acked", ()) if isinstance(m["acked"], list)]
+            self.assertEqual([seq for seq in acked if seq <= 12000], gone[1:-1])
+            self.assertLess(max(i for i, m in enumerate(told) if isinstance(m.get("acked"), list)),
+                            min(i for i, m in enumerate(told) if "type" in m))
+            self.assertEqual(self.seqs_of(terminal), list(range(12001, 13001)))
+        # Few are open: its welcome says it all.
+        self.ack(*range(1, 12001))
+        terminals[1].wait_for(lambda m: isinstance(m.get("acked"), list) and 12000 in m["acked"],
+                              "the last ack")
+        few = self.v1("till-3", after={"epoch": epoch, "seq": 13000})
+        told = [frame.json for frame in list(few.frames)]
+        self.assertNotIn("open_from", told[0])
+        self.assertEqual([m for m in told if "acked" in m], [])
+
+    def test_who_reads_slowly_is_told_all_of_very_many_acks(self):
+        self.notify(30000)
+        epoch = Poll(self.url("poll")).cursor.rpartition(":")[0]
+        gone = range(1500, 29000)
+        self.ack(*gone)
+        for road in Slow.ROADS:
+            before = self.stack.metric("orderbell_replayed_total")
+            client = Slow(self.url(road, f"slow-{road}"), road, (epoch, 29900))
+            self.addCleanup(client.sock.close)
+            # More than the buffers between hold: some of it waits.
+            until(lambda: self.stack.metric("orderbell_replayed_total") > before + 10, 10)
+            told = client.read_until(b'"caught_up":30000')
+            acked = {int(seq) for seqs in re.findall(rb'"acked":\[([0-9,]*)\]', told)
+                     for seq in seqs.split(b",")}
+            self.assertEqual(acked, set(gone))
+            self.assertEqual([int(seq) for seq in re.findall(rb'"seq":([0-9]+)', told)],
+                             list(range(29901, 30001)))
 
     def test_who_has_missed_more_acks_than_are_remembered_is_to_come_back(self):
         prompt, slow = self.slow_ones()
@@ -290,19 +334,24 @@ class Slow:
 
     ROADS = ("events", "ws")
 
-    def __init__(self, url, road):
+    def __init__(self, url, road, after=None):
         parts = urllib.parse.urlsplit(url)
+        query = parts.query
+        hello = {"hello": 1}
+        if after:
+            query += f"&after={after[0]}:{after[1]}"
+            hello["after"] = {"epoch": after[0], "seq": after[1]}
         self.got = b""
         self.sock = socket.socket()
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.sock.connect((parts.hostname, parts.port))
-        path = f"{parts.path}?{parts.query}"
+        path = f"{parts.path}?{query}"
         if road == "events":
             self.sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         else:
             self.sock.sendall(rawws.handshake(path, Sec_WebSocket_Protocol="orderbell.v1"))
             self.read_until(b"101 ")
-            self.sock.sendall(rawws.frame(rawws.TEXT, '{"hello":1}'))
+            self.sock.sendall(rawws.frame(rawws.TEXT, json.dumps(hello)))
 
     def read_until(self, word, within_s=20):
         """All that comes, up to these bytes; gives it."""

@@ -193,6 +193,42 @@ a_cursor_goes_on_where_it_was(void **state)
 }
 
 static void
+where_not_all_open_ones_fit_it_says_what_is_to_be_told_besides(void **state)
+{
+	enum { FROM = 100, N = STAND_OPEN_MAX + 1 };
+	static int64_t open[N];
+	static const struct stand stand = {
+	    .epoch = "9f3c01aa", .top = 9999, .kept_from = 1, .open = open, .n_open = N};
+	static const struct {
+		const char *after;
+		int64_t behind; /* 0: nothing is */
+	} cases[] = {
+	    {"{\"epoch\":\"9f3c01aa\",\"seq\":5000}", FROM + STAND_OPEN_MAX - 1},
+	    {"{\"epoch\":\"9f3c01aa\",\"seq\":1099}", 0}, /* the 1001st is yet to come */
+	    {"{\"epoch\":\"other\",\"seq\":5000}", 0},    /* all that is open comes */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		open[i] = FROM + (int64_t)i;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct session s;
+		struct session_act act;
+		struct session_start start;
+		struct outbox out = {0};
+		char hello[100];
+
+		snprintf(hello, sizeof hello, "{\"hello\":1,\"after\":%s}", cases[i].after);
+		session_init(&s, SESSION_V1, &(struct grant){.merchant = 7});
+		assert_int_equal(say(&s, &without_auth, hello, &act), SESSION_JOIN);
+		assert_true(session_welcome(&s, &stand, 25, &out, &start));
+		assert_int_equal(s.after == NULL ? 0 : s.after->seq, cases[i].behind);
+		outbox_clear(&out);
+		session_fini(&s);
+	}
+}
+
+static void
 a_cursor_that_does_not_hold_starts_from_the_unacked(void **state)
 {
 	static const char *const hellos[] = {
@@ -493,6 +529,7 @@ main(void)
 	    cmocka_unit_test(frames_of_a_later_protocol_are_left_alone),
 	    cmocka_unit_test(a_cursor_goes_on_where_it_was),
 	    cmocka_unit_test(a_cursor_that_does_not_hold_starts_from_the_unacked),
+	    cmocka_unit_test(where_not_all_open_ones_fit_it_says_what_is_to_be_told_besides),
 	    cmocka_unit_test(a_cursor_that_is_none_closes_with_4400),
 	    cmocka_unit_test(an_ack_names_the_seqs),
 	    cmocka_unit_test(a_heartbeat_of_v1_can_be_seen_by_a_page),
