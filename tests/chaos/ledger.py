@@ -153,8 +153,12 @@ class Book:
         self.is_ahead = not recovered or self.cursor is None
         self.last_ahead = upto
         self.is_caught_up = False
-        self.ringing = set(open_seqs)
-        self.ringing_from = open_from
+        # Of those from open_from on it keeps what it has: which are acked is told before caught_up,
+        # but not to polls.
+        keeps = recovered and self.kind != "poll"
+        self.ringing = set(open_seqs) | {seq for seq in self.ringing
+                                         if keeps and open_from is not None and seq >= open_from}
+        self.ringing_from = None if keeps and self.ringing_from is None else open_from
         if not recovered and self.cursor is not None and (
                 self.cursor[0] != epoch or self.cursor[1] > top):
             self.cursor = None

@@ -208,6 +208,17 @@ class Judge(unittest.TestCase):
         self.book.acked([1, 2], "till-2")
         self.assertEqual(self.judged(2, [row(1, acked_at=1), row(2)]), {"acked, but not kept": 1})
 
+    def test_who_comes_back_to_very_many_goes_on_ringing_for_what_it_has(self):
+        self.start(5)
+        self.book.welcome(EPOCH, 5, True, [2, 3], 4)
+        self.assertEqual(self.book.ringing, {2, 3, 4, 5})
+        self.book.acked([4], "")
+        self.assertEqual(self.book.ringing, {2, 3, 5})
+        self.book.kind = "poll"
+        self.book.welcome(EPOCH, 5, True, [2, 3], 4)
+        self.assertEqual(self.book.ringing, {2, 3})
+        self.assertEqual(self.book.ringing_from, 4)
+
     def test_what_rings_is_what_is_un_acked(self):
         self.start(3)
         self.book.acked([1], "till-2")
