@@ -264,8 +264,7 @@ ask_for_page(struct ledger_store *s, const char *statement, const struct questio
 }
 
 static bool
-answer_acked(
-    struct ledger_store *s, const struct question *q, const struct ledger_answers *answers)
+answer_acked(struct ledger_store *s, const struct question *q, const struct ledger_answers *answers)
 {
 	PGresult *res = ask_for_page(s, "acked", q);
 	struct page *p;
