@@ -95,11 +95,20 @@ carrier_post_page(struct carrier *c, int loop, struct page *p)
 	inbox_wake(&c->loops[loop].inbox);
 }
 
-void
-carrier_flush(struct carrier *c)
+static void
+wake_all(struct carrier *c)
 {
 	for (int i = 0; i < c->shared.options->n_loops; i++)
 		inbox_wake(&c->loops[i].inbox);
+}
+
+void
+carrier_flush(struct carrier *c)
+{
+	for (int i = 0; i < c->shared.options->n_loops; i++) {
+		if (!loop_help(&c->loops[i]))
+			inbox_wake(&c->loops[i].inbox);
+	}
 }
 
 void
@@ -107,7 +116,7 @@ carrier_drain(struct carrier *c, int drain_ms)
 {
 	for (int i = 0; i < c->shared.options->n_loops; i++)
 		must_post(&c->loops[i], &(struct note){.kind = NOTE_DRAIN, .drain_ms = drain_ms});
-	carrier_flush(c);
+	wake_all(c);
 }
 
 void
@@ -121,7 +130,7 @@ carrier_reconfigure(struct carrier *c, const struct carrier_options *options, st
 		*note = (struct configure_note){*options, access_hold(access)};
 		must_post(&c->loops[i], &(struct note){.kind = NOTE_CONFIGURE, .configure = note});
 	}
-	carrier_flush(c);
+	wake_all(c);
 }
 
 void
@@ -168,7 +177,7 @@ carrier_retell(struct carrier *c)
 {
 	for (int i = 0; i < c->shared.options->n_loops; i++)
 		must_post(&c->loops[i], &(struct note){.kind = NOTE_RETELL});
-	carrier_flush(c);
+	wake_all(c);
 }
 
 /* What a newcomer brought, as a connection of the carrier's.  NULL: out of memory. */

@@ -2,7 +2,7 @@
  *
  * Each loop is a thread with its own poller, hub and timers; a terminal lives in one loop for all
  * its life, so that nothing on the way of a delivery is locked.  Other threads reach a loop only
- * through its inbox. */
+ * through its inbox; see loop_help() for one that lends a hand. */
 #ifndef NOTIFIER_CARRIER_H
 #define NOTIFIER_CARRIER_H
 
@@ -27,7 +27,8 @@ struct carrier_options {
 	struct pulse *pulse; /* each loop beats; NULL: nobody looks */
 };
 
-/* How the carrier asks for what is in the database; called in a loop's thread, must not block. */
+/* How the carrier asks for what is in the database; called by whoever has a loop's turn, must not
+ * block. */
 struct carrier_needs {
 	void *arg;
 	/* The events of a merchant from now on: answered by carrier_post_stream(), then items. */
@@ -106,7 +107,10 @@ void carrier_post_terminals(
     struct carrier *c, uint64_t loops, int64_t merchant, const int64_t *ids, size_t n);
 /* Any thread.  Every terminal is to be told of again by needs->present(). */
 void carrier_retell(struct carrier *c);
-void carrier_flush(struct carrier *c); /* what was posted is to be looked at now */
+/* Any thread, with no lock held that a need takes: what was posted is to be looked at now.  A few
+ * items for a few terminals of a loop that sleeps are sent before it returns, others by the loops.
+ */
+void carrier_flush(struct carrier *c);
 
 /* From now on these hold, but for n_loops; copied, `access` is held. */
 void carrier_reconfigure(

@@ -21,7 +21,9 @@ enum {
 	HOLD_AT = 35,
 	RELEASE_AT = 10,
 	CROWDED_AT = 90,
-	COUNT_MS = 5000, /* how often states are counted, and a ms more for each terminal */
+	FEW_MEMBERS = 4,  /* that another thread may send to in the loop's place */
+	NOBODY_MS = 1000, /* how long it sleeps when it has no connection */
+	COUNT_MS = 5000,  /* how often states are counted, and a ms more for each terminal */
 };
 
 /* --- the inbox, seen from the loop --- */
@@ -455,38 +457,106 @@ read_clocks(struct loop *l)
 	l->now_s = (int64_t)time(NULL);
 }
 
+/* Tells what was delivered since it was told last. */
+static void
+tell_delivered(struct loop *l)
+{
+	metrics_add(l->shared->metrics, METRIC_DELIVERIES, l->n_delivered);
+	l->n_delivered = 0;
+	books_flush(l);
+}
+
+static void
+take_turn(struct loop *l, const struct poller_event *events, size_t n, struct notes *spare)
+{
+	read_clocks(l);
+	for (size_t i = 0; i < n; i++)
+		take_event(l, &events[i]);
+	take_notes(l, spare);
+	l->has_more = flush_some(l);
+	release_some(l);
+	take_timers(l);
+	tell_delivered(l);
+	if (l->now_ms >= l->count_at_ms)
+		count_states(l);
+	link_free_buried(l);
+}
+
+static int
+wait_ms(const struct loop *l)
+{
+	if (l->has_more)
+		return 0;
+	return l->n_conns > 0 ? WHEEL_TICK_MS : NOBODY_MS;
+}
+
 void *
 loop_run(void *arg)
 {
 	struct loop *l = arg;
 	struct poller_event events[POLLER_BATCH];
 	struct notes spare = {0};
-	bool has_more = false;
+	int may_wait_ms = 0;
 
 	pthread_setname_np(pthread_self(), "carrier");
 	while (!l->is_stopping) {
-		size_t n = poller_wait(&l->poller, events,
-		    has_more         ? 0
-		    : l->n_conns > 0 ? WHEEL_TICK_MS
-				     : 1000);
+		size_t n = poller_wait(&l->poller, events, may_wait_ms);
 
 		pulse_beat(l->pulse);
-		read_clocks(l);
-		for (size_t i = 0; i < n; i++)
-			take_event(l, &events[i]);
-		take_notes(l, &spare);
-		has_more = flush_some(l);
-		release_some(l);
-		take_timers(l);
-		metrics_add(l->shared->metrics, METRIC_DELIVERIES, l->n_delivered);
-		l->n_delivered = 0;
-		books_flush(l);
-		if (l->now_ms >= l->count_at_ms)
-			count_states(l);
-		link_free_buried(l);
+		pthread_mutex_lock(&l->turn);
+		take_turn(l, events, n, &spare);
+		may_wait_ms = wait_ms(l);
+		pthread_mutex_unlock(&l->turn);
 	}
 	free(spare.notes);
 	return NULL;
+}
+
+/* --- a turn of somebody else's --- */
+
+/* True when no more than some terminals are to be sent what these notes bring. */
+static bool
+are_for_few(const struct loop *l, const struct note *notes, size_t n)
+{
+	size_t n_members = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct room *r = hub_room(l->hub, item_merchant(notes[i].item));
+		const struct member *m = r == NULL ? NULL : room_members(r);
+
+		for (; m != NULL && n_members <= FEW_MEMBERS; m = m->next)
+			n_members++;
+	}
+	return n_members <= FEW_MEMBERS;
+}
+
+bool
+loop_help(struct loop *l)
+{
+	struct note few[INBOX_FEW];
+	bool must_wake = false;
+	size_t n;
+
+	if (pthread_mutex_trylock(&l->turn) != 0)
+		return false;
+	n = l->has_more || l->is_stopping ? 0 : inbox_take_few(&l->inbox, few);
+	if (n > 0) {
+		must_wake = !are_for_few(l, few, n);
+		read_clocks(l);
+		for (size_t i = 0; i < n; i++)
+			take_note(l, &few[i]);
+		if (!must_wake)
+			must_wake = flush_some(l);
+		release_some(l);
+		tell_delivered(l);
+		/* What has ended may still be named by events that the loop was given just now: it
+		 * is the loop's to free. */
+		must_wake = must_wake || l->buried != NULL;
+	}
+	pthread_mutex_unlock(&l->turn);
+	if (must_wake)
+		poller_wake(&l->poller);
+	return n > 0;
 }
 
 bool
@@ -499,6 +569,7 @@ loop_init(struct loop *l, int index, const struct loop_shared *shared)
 	idmap_init(&l->tickets);
 	loglimit_init(&l->refusals);
 	l->poller = (struct poller){-1, -1};
+	pthread_mutex_init(&l->turn, NULL);
 	inbox_init(&l->inbox, &l->poller);
 	read_clocks(l);
 	l->random = (unsigned)clock_ns();
@@ -519,6 +590,7 @@ loop_fini(struct loop *l)
 		link_bury(l, conn_of_timer(t), METRIC_CLOSED_GOING_AWAY);
 	link_free_buried(l);
 	inbox_fini(&l->inbox);
+	pthread_mutex_destroy(&l->turn);
 	idmap_fini(&l->tickets);
 	loglimit_fini(&l->refusals);
 	hub_free(l->hub);

@@ -1,5 +1,8 @@
 /* loop.h - one thread of the carrier: it owns its terminals' sockets, their hub and their timers.
- * A terminal lives in one loop for all its life, so nothing on the way of a delivery is locked. */
+ * A terminal lives in one loop for all its life, so nothing on the way of a delivery is locked: the
+ * loop's thread takes its turn once for all that a wake-up brings, and gives it up while it sleeps.
+ * Meanwhile another thread that has a few items for it may take that turn (loop_help()), which
+ * saves a change of threads.  All but the inbox belongs to whoever has the turn. */
 #ifndef NOTIFIER_LOOP_H
 #define NOTIFIER_LOOP_H
 
@@ -33,8 +36,10 @@ struct loop {
 	struct access *access;          /* the same; a reference */
 	int index;                      /* among the carrier's loops */
 	pthread_t thread;
+	pthread_mutex_t turn;
 	struct poller poller;
 	struct inbox inbox; /* how other threads reach it */
+	bool has_more;      /* some terminals wait for what is in their rooms */
 	struct hub *hub;
 	struct wheel wheel;
 	struct idmap tickets; /* of those that wait for an answer, to their connections */
@@ -67,5 +72,10 @@ void loop_fini(struct loop *l); /* cuts what is still connected */
 
 /* The thread: arg is the loop.  Returns after a NOTE_STOP. */
 void *loop_run(void *arg);
+
+/* Any thread, with no lock held that the needs take: delivers what is in the inbox, where that are
+ * a few items for a few terminals and the loop sleeps.  False: it is for the loop, see
+ * inbox_wake(). */
+bool loop_help(struct loop *l);
 
 #endif

@@ -1,5 +1,5 @@
 /* poller.h - epoll(7), the one place that calls it; level-triggered unless said otherwise.  One
- * owner thread waits; poller_wake() may come from any thread. */
+ * owner thread opens, waits and closes; all else may come from any thread. */
 #ifndef NOTIFIER_POLLER_H
 #define NOTIFIER_POLLER_H
 
