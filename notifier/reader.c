@@ -623,6 +623,7 @@ ask_one(struct reader *r, const struct watch *w)
 
 	snprintf(id, sizeof id, "%" PRId64, w->merchant);
 	snprintf(last, sizeof last, "%" PRId64, w->last);
+	pgconn_hurry(r->db);
 	return ask(r, "events of one", 3, params);
 }
 

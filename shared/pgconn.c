@@ -13,6 +13,7 @@
 #include "shared/clock.h"
 #include "shared/log.h"
 #include "shared/pghosts.h"
+#include "shared/vigil.h"
 
 /* The cap: once the server is back nobody waits for us much longer than a second. */
 enum { BACKOFF_BASE_MS = 100, BACKOFF_CAP_MS = 1000, LAST_WORDS_MAX = 8 };
@@ -28,6 +29,8 @@ struct pgconn {
 	char (*names)[NAME_MAX_LEN + 1]; /* of the statements, for the server */
 	bool is_unprepared;              /* the server does not keep them for us */
 	bool is_listener;
+	bool is_urgent; /* the next statement */
+	struct vigil vigil;
 	PGconn *raw;
 	struct backoff backoff;
 	int64_t retry_at_ms;
@@ -98,6 +101,7 @@ pgconn_drop(struct pgconn *c)
 	if (c->raw != NULL)
 		PQfinish(c->raw);
 	c->raw = NULL;
+	c->is_urgent = false;
 }
 
 void
@@ -116,6 +120,12 @@ void
 pgconn_keep_notifications(struct pgconn *c)
 {
 	c->is_listener = true;
+}
+
+void
+pgconn_hurry(struct pgconn *c)
+{
+	c->is_urgent = true;
 }
 
 PGconn *
@@ -273,6 +283,9 @@ finish(struct pgconn *c, int was_sent, int64_t deadline_ms)
 {
 	PGresult *res = NULL;
 
+	if (was_sent && c->is_urgent)
+		(void)vigil_keep(&c->vigil, PQsocket(c->raw)); /* else it is slept for */
+	c->is_urgent = false;
 	if (was_sent)
 		res = collect(c, deadline_ms);
 	else

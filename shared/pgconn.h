@@ -38,6 +38,10 @@ int pgconn_ready(struct pgconn *c, int wait_ms);
  * dropped.  To be called before the first pgconn_ready(). */
 void pgconn_keep_notifications(struct pgconn *c);
 
+/* Somebody waits for what the next statement gives: its answer is awaited with open eyes (vigil.h).
+ */
+void pgconn_hurry(struct pgconn *c);
+
 /* Runs a prepared statement with text parameters and waits at most `wait_ms`.  Gives the result, or
  * NULL when the connection was lost or the deadline passed (the connection is then dropped, and
  * whether the statement took effect is unknown).  A PGresult with an SQL error is given as it is.
