@@ -34,7 +34,7 @@ class Firefox(pages.PageTest):
         page, second = self.console("?merchant=2"), self.console("?merchant=2")
         page.wait_connected()
         second.wait_connected()
-        self.assertEqual(self.stack.metric("orderbell_connections"), 1)
+        self.wait_until_they_share([page, second])
         page.click("#start")
         if self.listener is not None:
             page.wait_state("connected")

@@ -191,12 +191,9 @@ class Tabs(pages.PageTest):
         self.addCleanup(page.do, "close")  # twice is no harm
         return page
 
-    def wait_metric(self, name, value):
-        self.wait_until(lambda: self.stack.metric(name) == value, f"{name} {value}")
-
     def test_three_tabs_have_one_connection_and_one_voice(self):
         tabs = [self.tab(), self.tab(), self.tab()]
-        self.wait_metric("orderbell_connections", 1)
+        self.wait_until_they_share(tabs)
         tabs[0].click("#start")
         for tab in tabs[1:]:
             tab.wait("document.getElementById('shift').hidden")  # one shift for all

@@ -343,7 +343,7 @@ class Browser:
         self.last_id += 1
         return self.last_id
 
-    def do(self, what, within_s=100, **arguments):
+    def do(self, what, within_s=200, **arguments):
         """Has the browser do something, gives the result.  What there is: browser.mjs."""
         number = self.next_id()
         self.program.say({"id": number, "do": what, **arguments})

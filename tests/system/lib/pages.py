@@ -6,6 +6,7 @@ import time
 import unittest
 
 import clients
+from processes import until
 from stack import TOP
 
 PICTURES = os.path.join(os.environ.get("BUILD_DIR") or os.path.join(TOP, "build"), "pictures")
@@ -66,6 +67,17 @@ class PageTest(unittest.TestCase):
         text = content.replace("'", "''")
         return self.stack.psql(f"select coalesce(acked_by, '') from order_event where "
                                f"merchant_id = {merchant} and content = '{text}'")
+
+    def wait_until_they_share(self, tabs):
+        """One connection for all of them.  Where the worker that has it is too long about coming up a
+        tab does without: on a busy machine they are loaded anew."""
+        for _ in range(6):
+            if until(lambda: self.stack.metric("orderbell_connections") == 1, 5):
+                return
+            for tab in tabs:
+                tab.reload()
+                tab.wait_connected()
+        self.fail(f"{len(tabs)} tabs have {self.stack.metric('orderbell_connections')} connections")
 
     def wait_until(self, condition, what, within_s=clients.PAGE_S):
         deadline = time.monotonic() + within_s
