@@ -209,6 +209,7 @@ class Streams(Cases):
         # Read from the table by who comes later, and once somebody has seen it.
         self.assertEqual(self.wait_seq(self.v1("late"), 1), told)
         self.ack(1)
+        live.wait_for(lambda m: m.get("acked") == [1], "acked")
         again = self.v1("later", after={"epoch": told["epoch"], "seq": 0})
         self.assertEqual(self.wait_seq(again, 1), {**told, "acked": "dba"})
         self.stack.remind(order)
