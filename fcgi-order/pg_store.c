@@ -21,9 +21,8 @@ enum { STUCK_MS = 500 }; /* what failed after that long has kept a thread from o
 static const struct pgconn_statement statements[] = {
     {"pay", "select case when p.ask_again then 'unknown_yet' else p.verdict end, p.order_id,"
 	    " p.merchant_id"
-	    " from (select set_config('orderbell.currency', $9, true) as currency offset 0) as shop"
-	    " cross join lateral orderbell.pay(p_number => $1, p_amount => $2::numeric,"
-	    " p_currency => case when shop.currency is not null then $3 end,"
+	    " from orderbell.pay(p_number => $1, p_amount => $2::numeric, p_currency => case"
+	    " when set_config('orderbell.currency', $9, true) is not null then $3 end,"
 	    " p_gateway => $4, p_transaction_id => $5, p_bell => 'alone', p_pay_method => $6::int,"
 	    " p_notification_id => $7, p_state => $8) as p"},
     {"note", "select 'noted', null::bigint, null::bigint from orderbell.note_callback("

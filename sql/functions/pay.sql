@@ -35,6 +35,7 @@
 -- payment_exception (insert).
 --
 -- enable_seqscan: a plan made while a table was nearly empty would be kept while it grows.
+-- := instead of perform: an expression is evaluated as it is, a perform is run as a query.
 create or replace function orderbell.pay(
 	p_number text, p_amount numeric, p_gateway text default 'manual',
 	p_transaction_id text default null, p_bell text default 'commit',
@@ -52,9 +53,10 @@ declare
 	v_event text;
 	v_pay_status int;
 	v_is_its_payer boolean; -- null: it is not known what paid it
+	v_ignored text;
 begin
 	if p_bell in ('later', 'alone') then
-		perform set_config('orderbell.bell', p_bell, true);
+		v_ignored := set_config('orderbell.bell', p_bell, true);
 	elsif p_bell is distinct from 'commit' then
 		raise 'p_bell is ''commit'', ''later'' or ''alone'', not %',
 			coalesce(quote_literal(p_bell), 'null')
@@ -100,11 +102,11 @@ begin
 		exit when verdict <> 'paid';
 	end loop;
 
-	if verdict = 'paid' and v_pay_status is distinct from 1 then
-		raise 'order % does not become paid: a trigger of orders keeps it from that', p_number
-			using errcode = 'triggered_data_change_violation';
-	end if;
 	if verdict = 'paid' then
+		if v_pay_status is distinct from 1 then
+			raise 'order % does not become paid: a trigger of orders keeps it from that', p_number
+				using errcode = 'triggered_data_change_violation';
+		end if;
 		v_event := case when p_bell = 'alone' then current_setting('orderbell.event', true) end;
 		if split_part(v_event, ' ', 1) = order_id::text then
 			event_id := split_part(v_event, ' ', 2); -- order_paid() has told it
@@ -125,7 +127,7 @@ begin
 				and x.created_at > clock_timestamp() - c_patience);
 	end if;
 	if p_notification_id is not null then
-		perform orderbell.record_callback(p_gateway, p_notification_id, p_number,
+		v_ignored := orderbell.record_callback(p_gateway, p_notification_id, p_number,
 			p_transaction_id, p_state, verdict);
 	end if;
 	return next;

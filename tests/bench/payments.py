@@ -36,11 +36,11 @@ NEXT = "\\set n :n + 1\n\\set number :first + :n * :clients + :client_id\n"
 
 # As fcgi-order has it (pg_store.c).
 PAY = """select case when p.ask_again then 'unknown_yet' else p.verdict end, p.order_id,
- p.merchant_id from (select set_config('orderbell.currency', 'CNY', true) as currency offset 0)
- as shop cross join lateral orderbell.pay(p_number => :number, p_amount => '38.00'::numeric,
- p_currency => case when shop.currency is not null then 'CNY' end, p_gateway => 'webhook',
- p_transaction_id => 'tx-1700000000-' || :number, p_bell => '{bell}', p_pay_method => 1,
- p_notification_id => 'msg-1700000000-' || :number, p_state => 'order.paid') as p \\gset
+ p.merchant_id from orderbell.pay(p_number => :number, p_amount => '38.00'::numeric,
+ p_currency => case when set_config('orderbell.currency', 'CNY', true) is not null then 'CNY' end,
+ p_gateway => 'webhook', p_transaction_id => 'tx-1700000000-' || :number, p_bell => '{bell}',
+ p_pay_method => 1, p_notification_id => 'msg-1700000000-' || :number, p_state => 'order.paid')
+ as p \\gset
 """
 
 UPDATE = f"update orderbell.orders {PAID} where number = :number::text returning merchant_id \\gset\n"
