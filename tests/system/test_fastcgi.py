@@ -381,7 +381,7 @@ class FastCgi(unittest.TestCase):
             self.assertEqual(program.ask("GET", "/healthz").status, 503)
             self.assertLess(time.monotonic() - started, ANSWER_S)
         finally:
-            for pid in frozen:
+            for pid in reversed(frozen):  # it last: it would take in those that had ended
                 os.kill(pid, signal.SIGCONT)
         self.assertTrue(until(lambda: program.ask(*self.paid(order)).status == 204, 60))
         self.assertEqual([o for _, _, o in self.stack.events()].count(order.id), 1)
