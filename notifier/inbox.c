@@ -110,23 +110,14 @@ inbox_wake(struct inbox *in)
 		poller_wake(in->poller);
 }
 
-static bool
-are_items(const struct notes *notes)
-{
-	for (size_t i = 0; i < notes->n; i++) {
-		if (notes->notes[i].kind != NOTE_ITEM)
-			return false;
-	}
-	return true;
-}
-
 size_t
-inbox_take_few(struct inbox *in, struct note few[INBOX_FEW])
+inbox_take_few(struct inbox *in, struct note few[INBOX_FEW], inbox_judge *judge, const void *arg)
 {
 	size_t n = 0;
 
 	pthread_mutex_lock(&in->lock);
-	if (in->notes.n > 0 && in->notes.n <= INBOX_FEW && are_items(&in->notes)) {
+	if (in->notes.n > 0 && in->notes.n <= INBOX_FEW &&
+	    judge(arg, in->notes.notes, in->notes.n)) {
 		n = in->notes.n;
 		memcpy(few, in->notes.notes, n * sizeof *few);
 		in->notes.n = 0;

@@ -102,9 +102,11 @@ bool inbox_post(struct inbox *in, const struct note *note);
 /* Makes the loop look, if there is something and it is not about to. */
 void inbox_wake(struct inbox *in);
 
-/* Of who has the loop's turn: takes all that is there, if that is a few items and nothing else;
- * gives how many.  0: there is nothing, or more than that. */
-size_t inbox_take_few(struct inbox *in, struct note few[INBOX_FEW]);
+/* Of who has the loop's turn: takes all that is there, if that is not much and the judge, who must
+ * not block, says yes; gives how many.  0: all stays there. */
+typedef bool inbox_judge(const void *arg, const struct note *notes, size_t n);
+size_t inbox_take_few(
+    struct inbox *in, struct note few[INBOX_FEW], inbox_judge *judge, const void *arg);
 
 /* The loop's: takes all that is there and gives `spare` (empty, for its memory) in exchange. */
 struct notes inbox_take(struct inbox *in, struct notes spare);

@@ -514,16 +514,21 @@ loop_run(void *arg)
 
 /* --- a turn of somebody else's --- */
 
-/* True when no more than some terminals are to be sent what these notes bring. */
+/* True when these notes are items, and no more than some terminals are to be sent them. */
 static bool
-are_for_few(const struct loop *l, const struct note *notes, size_t n)
+are_for_few(const void *arg, const struct note *notes, size_t n)
 {
+	const struct loop *l = arg;
 	size_t n_members = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct room *r = hub_room(l->hub, item_merchant(notes[i].item));
-		const struct member *m = r == NULL ? NULL : room_members(r);
+		const struct room *r;
+		const struct member *m;
 
+		if (notes[i].kind != NOTE_ITEM)
+			return false;
+		r = hub_room(l->hub, item_merchant(notes[i].item));
+		m = r == NULL ? NULL : room_members(r);
 		for (; m != NULL && n_members <= FEW_MEMBERS; m = m->next)
 			n_members++;
 	}
@@ -539,19 +544,17 @@ loop_help(struct loop *l)
 
 	if (pthread_mutex_trylock(&l->turn) != 0)
 		return false;
-	n = l->has_more || l->is_stopping ? 0 : inbox_take_few(&l->inbox, few);
+	n = l->has_more || l->is_stopping ? 0 : inbox_take_few(&l->inbox, few, are_for_few, l);
 	if (n > 0) {
-		must_wake = !are_for_few(l, few, n);
 		read_clocks(l);
 		for (size_t i = 0; i < n; i++)
 			take_note(l, &few[i]);
-		if (!must_wake)
-			must_wake = flush_some(l);
+		l->has_more = flush_some(l);
 		release_some(l);
 		tell_delivered(l);
 		/* What has ended may still be named by events that the loop was given just now: it
 		 * is the loop's to free. */
-		must_wake = must_wake || l->buried != NULL;
+		must_wake = l->has_more || l->buried != NULL;
 	}
 	pthread_mutex_unlock(&l->turn);
 	if (must_wake)

@@ -179,15 +179,12 @@ static void
 what_is_for_many_terminals_is_left_to_the_loop(void **state)
 {
 	static struct at_work w;
-	struct poller_event events[POLLER_BATCH];
 
 	(void)state;
 	set_up(&w, MANY);
 	post_item(&w);
-	assert_true(loop_help(&w.loop));
+	assert_false(loop_help(&w.loop));
 	assert_int_equal(count_reached(&w), 0);
-	assert_int_equal(poller_wait(&w.loop.poller, events, 0), 1); /* it was woken */
-	assert_null(events[0].what);
 	run_once(&w);
 	assert_int_equal(count_reached(&w), MANY);
 	tear_down(&w);
