@@ -286,19 +286,28 @@ conn_send_volley(
 	return CONN_OK;
 }
 
+/* One piece, the usual case, costs less by itself. */
+static ssize_t
+send_pieces(int fd, struct pieces *p)
+{
+	const struct msghdr message = {.msg_iov = p->iov, .msg_iovlen = p->n};
+	const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+
+	return p->n == 1 ? send(fd, p->iov[0].iov_base, p->iov[0].iov_len, flags)
+	                 : sendmsg(fd, &message, flags);
+}
+
 enum conn_status
 conn_send(struct conn *c, int64_t now_ms, struct item_run *run, struct sent *sent)
 {
 	for (;;) {
 		struct pieces pieces;
-		struct msghdr message = {.msg_iov = pieces.iov};
 		ssize_t n = 0;
 		size_t left;
 
 		gather(c, run, &pieces);
-		message.msg_iovlen = pieces.n;
 		if (pieces.n > 0)
-			n = sendmsg(c->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+			n = send_pieces(c->fd, &pieces);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno != EAGAIN)

@@ -134,6 +134,7 @@ hear_socket(struct loop *l, struct conn *c)
 	case SESSION_SSE:
 	case SESSION_POLL: break; /* nothing more is to come: dropped */
 	}
-	if (!link_is_buried(c))
+	/* A pong asks for nothing: see flush_own() of link.c. */
+	if (!link_is_buried(c) && outbox_len(&c->outbox) > 0)
 		link_flush(l, c);
 }

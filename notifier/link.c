@@ -16,6 +16,7 @@ enum {
 	BODY_MS = 3000,     /* for the body of an ack */
 	ANSWER_MS = 10000,  /* for the database to answer */
 	MISSED_BEATS_MAX = 2,
+	BEAT_MS = 500, /* beats fall on multiples of it, and so whole seconds apart */
 	DAY_S = 86400,
 	SEND_BUFFER =
 	    65536, /* SO_SNDBUF: what a peer that reads nothing can make the kernel hold */
@@ -313,6 +314,16 @@ random_below(struct loop *l, int64_t bound)
 	return bound <= 0 ? 0 : (int64_t)rand_r(&l->random) % bound;
 }
 
+/* The beats of a loop come in bunches, never later than asked for: where the loop and its peers are
+ * awake for many in a row, each costs less.  Each loop has a beat of its own. */
+static void
+plan_beat(const struct loop *l, struct conn *c, int64_t due_ms)
+{
+	int64_t phase_ms = (int64_t)l->index * BEAT_MS / l->options.n_loops;
+
+	c->next_beat_ms = due_ms - (due_ms - phase_ms) % BEAT_MS;
+}
+
 static void
 set_options(int fd)
 {
@@ -366,7 +377,7 @@ link_adopt(struct loop *l, struct conn *c)
 	/* The first beat anywhere in the interval: after a restart all come back at once, and their
 	 * beats should not stay together for ever. */
 	c->heartbeat_s = (uint16_t)l->options.heartbeat_s;
-	c->next_beat_ms = l->now_ms + 1000 + random_below(l, c->heartbeat_s * 1000 - 1000);
+	plan_beat(l, c, l->now_ms + 1000 + random_below(l, c->heartbeat_s * 1000 - 1000));
 	set_first_deadline(l, c);
 	/* Its handshake was under way when the drain began. */
 	if (l->drain_until_ms != 0 && !session_is_brief(&c->session))
@@ -394,10 +405,25 @@ link_reconfigure(struct loop *l, struct conn *c)
 	link_set_timer(l, c);
 }
 
+/* Sends what it is told besides events.  Of a live one the room is not looked at: where silent
+ * terminals are very many it is in no cache, and what is new there is brought by hub_next_due(). */
+static void
+flush_own(struct loop *l, struct conn *c)
+{
+	struct sent sent = {0};
+
+	if (c->feed != FEED_RING || !c->is_caught_up)
+		link_flush(l, c);
+	else if (conn_send(c, l->now_ms, NULL, &sent) == CONN_GONE)
+		link_bury(l, c, METRIC_CLOSED_BY_CLIENT);
+	else
+		update_interest(l, c);
+}
+
 static void
 beat(struct loop *l, struct conn *c)
 {
-	c->next_beat_ms = l->now_ms + c->heartbeat_s * 1000;
+	plan_beat(l, c, l->now_ms + c->heartbeat_s * 1000);
 	if (c->n_unanswered >= MISSED_BEATS_MAX) {
 		conn_abort(c);
 		link_bury(l, c, METRIC_CLOSED_DEAD);
@@ -411,7 +437,7 @@ beat(struct loop *l, struct conn *c)
 	if (session_is_websocket(&c->session))
 		c->n_unanswered++;
 	if (session_heartbeat(&c->session, &c->outbox))
-		link_flush(l, c);
+		flush_own(l, c);
 }
 
 void

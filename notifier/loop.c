@@ -16,6 +16,7 @@
 
 enum {
 	FLUSH_MEMBERS = 256, /* between two looks at what else there is to do */
+	TIMERS = 64,         /* the same: beats come in bunches, and no order waits for one */
 	/* How full of what waits a ring may be, in hundredths: until the listener is asked to read
 	 * no more, and again; and until its members are served before all else. */
 	HOLD_AT = 35,
@@ -417,16 +418,18 @@ take_event(struct loop *l, const struct poller_event *ev)
 		hear_socket(l, c);
 }
 
-static void
+/* False: some are still due. */
+static bool
 take_timers(struct loop *l)
 {
-	struct wheel_timer *t;
+	struct wheel_timer *t = NULL;
 	int64_t merchant;
 
-	while ((t = wheel_run(&l->wheel, l->now_ms)) != NULL)
+	for (int i = 0; i < TIMERS && (t = wheel_run(&l->wheel, l->now_ms)) != NULL; i++)
 		link_look_after(l, conn_of_timer(t));
 	while ((merchant = hub_expire(l->hub, l->now_ms)) != 0)
 		l->shared->needs->unwatch(l->shared->needs->arg, l->index, merchant);
+	return t == NULL;
 }
 
 static void
@@ -475,7 +478,7 @@ take_turn(struct loop *l, const struct poller_event *events, size_t n, struct no
 	take_notes(l, spare);
 	l->has_more = flush_some(l);
 	release_some(l);
-	take_timers(l);
+	l->has_more = !take_timers(l) || l->has_more;
 	tell_delivered(l);
 	if (l->now_ms >= l->count_at_ms)
 		count_states(l);

@@ -39,7 +39,7 @@ struct loop {
 	pthread_mutex_t turn;
 	struct poller poller;
 	struct inbox inbox; /* how other threads reach it */
-	bool has_more;      /* some terminals wait for what is in their rooms */
+	bool has_more;      /* some terminals wait for what is in their rooms, or for their time */
 	struct hub *hub;
 	struct wheel wheel;
 	struct idmap tickets; /* of those that wait for an answer, to their connections */
