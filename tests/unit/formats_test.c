@@ -68,8 +68,8 @@ another_spelling_of_the_same_bytes_is_none(void **state)
 	static const char *const odd[] = {"Zg", "Zg=", "Zg===", "Z===", "====", "=",
 	    "==", "Zh==", "Zm9=", "Zm8 ", " Zm8=", "Zm8=\n", "Zm 8", "Zm\n8", "Zg==Zg==", "Zg=A",
 	    "Z=g=", "Zm-_", "Zm8=Zm8=", "Zm9vY", "Zm9v\tYg==",
-	    "\xc3\xa9"
-	    "Zg",
+	    ("\xc3\xa9"
+	     "Zg"),
 	    "Zm9.", "Zm9v====", "    Zm9v"};
 	unsigned char out[64];
 	size_t len;
