@@ -108,12 +108,14 @@ def count_paid(env, table):
 # --- pgbench ---
 
 def pgbench_argv(folder, name, script, clients, *more):
+    """Each client has a thread, as fcgi-order's have: where the processors are full, a single one for
+    all of them gets too little, and the sessions wait for it."""
     path = os.path.join(folder, name + ".pgbench")
     with open(path, "w", encoding="utf-8") as f:
         f.write(script)
     return [os.path.join(subprocess.check_output(["pg_config", "--bindir"], text=True).strip(),
                          "pgbench"),
-            "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-f", path, *map(str, more)]
+            "-n", "-M", "prepared", "-c", str(clients), "-j", str(clients), "-f", path, *map(str, more)]
 
 
 def start_pgbench(env, argv, settings=()):
