@@ -6,23 +6,14 @@
 #include <string.h>
 
 #include "notifier/idmap.h"
+#include "notifier/missed.h"
 #include "notifier/openset.h"
-#include "notifier/seqruns.h"
 
 /* Of the items of a ring: there is room for others before it, and below all of them for the places
  * of members that were marked as lost (see mark_lost()). */
 static const uint64_t FIRST_NUMBER = UINT64_C(1) << 41;
 static const uint64_t MARKED_BY = UINT64_C(1) << 40;
 static const uint64_t MARKED_END = UINT64_C(3) << 39;
-
-enum { DROPPED_RUNS = SEQRUNS_MAX - 1000 }; /* an item tells of no more at once */
-
-/* What was acked by items that are in the ring no more. */
-struct dropped {
-	struct seqruns seqs;
-	size_t n_acks;
-	uint64_t end; /* behind the last of them */
-};
 
 struct room {
 	int64_t merchant;
@@ -39,8 +30,7 @@ struct room {
 	uint32_t ring_room; /* a power of two, or 0 */
 	uint64_t first, end;
 	size_t ring_bytes;
-	struct dropped dropped, dropped_before;
-	uint64_t forgotten; /* what was acked by dropped items below that number is not known */
+	struct missed missed; /* of acks, by who was left behind */
 	struct member *members;
 	size_t n_members;
 	struct member *cursor; /* the next one to be given as due; NULL: the first */
@@ -113,44 +103,15 @@ empty_append(struct hub *h, struct room *r)
 
 /* --- rings --- */
 
-/* When there are very many the elder half is forgotten. */
+/* An item leaves the ring, or does not get there: what it tells of acks is remembered. */
 static void
-forget_some(struct room *r)
+note_missed(struct room *r, uint64_t number, const struct item *it)
 {
-	r->forgotten = r->dropped_before.end;
-	seqruns_fini(&r->dropped_before.seqs);
-	r->dropped_before = r->dropped;
-	r->dropped = (struct dropped){0};
-}
-
-/* An item is in the ring no more: what it told of acks is remembered. */
-static void
-remember_acks(struct room *r, uint64_t number, const struct item *it)
-{
-	struct dropped *d = &r->dropped;
 	const char *by;
 	size_t n;
 	const int64_t *seqs = item_acked(it, &n, &by);
 
-	if (n == 0)
-		return;
-	if (d->n_acks >= HUB_DROPPED_ACKS || d->seqs.n >= DROPPED_RUNS)
-		forget_some(r);
-	for (size_t i = 0; i < n; i++)
-		seqruns_add(&d->seqs, seqs[i], seqs[i]);
-	d->n_acks += n;
-	d->end = number + 1;
-	if (d->seqs.is_cut) /* out of memory */
-		r->forgotten = d->end;
-}
-
-static void
-forget_acks(struct room *r)
-{
-	seqruns_fini(&r->dropped.seqs);
-	seqruns_fini(&r->dropped_before.seqs);
-	r->dropped = r->dropped_before = (struct dropped){0};
-	r->forgotten = 0;
+	missed_note(&r->missed, number, seqs, n);
 }
 
 static void
@@ -158,7 +119,7 @@ drop_first(struct hub *h, struct room *r)
 {
 	struct item *it = r->ring[r->first % r->ring_room];
 
-	remember_acks(r, r->first, it);
+	note_missed(r, r->first, it);
 	r->ring_bytes -= item_size(it);
 	h->bytes -= item_size(it);
 	if (item_seq(it) != 0)
@@ -233,7 +194,7 @@ push(struct hub *h, struct room *r, struct item *it)
 		/* Out of memory: the item cannot be kept, so all who have not reached it are lost
 		 * to the ring and resume from the database. */
 		clear_ring(h, r);
-		remember_acks(r, r->end, it);
+		note_missed(r, r->end, it);
 		r->first = ++r->end;
 		r->complete_from = r->top + 1;
 		mark_dirty(h, r);
@@ -489,7 +450,7 @@ free_room(struct hub *h, struct room *r)
 {
 	assert(r->members == NULL && !r->is_dirty);
 	clear_ring(h, r);
-	forget_acks(r);
+	missed_fini(&r->missed);
 	openset_fini(&r->open);
 	idmap_remove(&h->rooms, r->merchant);
 	free(r);
@@ -593,7 +554,8 @@ hub_set_stream(struct hub *h, struct room *r, const struct stand *stand)
 	/* Also what came before it was known, for another loop's sake: `complete_from` is beyond.
 	 */
 	clear_ring(h, r);
-	forget_acks(r); /* those who are told of this stream are told what is open from here on */
+	missed_fini(
+	    &r->missed); /* those who are told of this stream are told what is open from here on */
 	h->version++;
 	snprintf(r->epoch, sizeof r->epoch, "%s", stand->epoch);
 	r->top = stand->top;
@@ -701,36 +663,16 @@ member_is_lost(const struct member *m)
 	return m->pos < m->room->first;
 }
 
-/* The lowest that a lost member missed of these; 0: none. */
-static int64_t
-next_missed(const struct dropped *d, const struct member *m, int64_t from)
-{
-	return d->end > place_of(m) ? seqruns_next(&d->seqs, from) : 0;
-}
-
 size_t
 member_missed(const struct member *m, int64_t from, int64_t *seqs, size_t most)
 {
-	const struct room *r = m->room;
-	size_t n = 0;
-
-	while (n < most) {
-		int64_t a = next_missed(&r->dropped, m, from);
-		int64_t b = next_missed(&r->dropped_before, m, from);
-		int64_t seq = a == 0 || (b != 0 && b < a) ? b : a;
-
-		if (seq == 0)
-			break;
-		seqs[n++] = seq;
-		from = seq + 1;
-	}
-	return n;
+	return missed_since(&m->room->missed, place_of(m), from, seqs, most);
 }
 
 bool
 member_knows_missed(const struct member *m)
 {
-	return place_of(m) >= m->room->forgotten;
+	return missed_knows(&m->room->missed, place_of(m));
 }
 
 struct item_run

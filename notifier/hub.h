@@ -23,7 +23,6 @@ enum {
 	HUB_RING_BYTES = 512 << 10, /* per room */
 	HUB_TOTAL_BYTES = 64 << 20, /* all rings of a hub */
 	HUB_LINGER_MS = 60000,      /* how long a room outlives its last member */
-	HUB_DROPPED_ACKS = 8192,    /* that left the ring are remembered, fewer if far apart */
 	HUB_TURN = 32,              /* members of a room before another room has its turn */
 };
 
