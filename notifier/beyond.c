@@ -46,13 +46,19 @@ start_of(const struct beyond *b, int64_t above)
 void
 beyond_look(struct beyond *b, int64_t above, bool has_more)
 {
+	if (!b->is_looking && !has_more && b->held.n == 0) {
+		beyond_fini(b);
+		return;
+	}
+	if (has_more && !b->must_look && ++b->n_passed_over < BEYOND_EVERY)
+		return;
+	b->must_look = false;
+	b->n_passed_over = 0;
 	if (b->is_looking) {
 		b->must_again = true;
-	} else if (has_more || b->held.n > 0) {
+	} else {
 		b->is_looking = true;
 		b->at = start_of(b, above);
-	} else {
-		beyond_fini(b);
 	}
 }
 
@@ -63,8 +69,15 @@ beyond_look_away(struct beyond *b)
 }
 
 void
+beyond_ask(struct beyond *b)
+{
+	b->must_look = true;
+}
+
+void
 beyond_doubt(struct beyond *b)
 {
+	b->must_look = true;
 	b->is_first = false;
 }
 
@@ -72,9 +85,11 @@ beyond_doubt(struct beyond *b)
 static void
 end_pass(struct beyond *b, int64_t above)
 {
-	b->is_looking = b->must_again;
+	bool are_there_any = b->held.n > 0 || above != INT64_MAX;
+
+	b->is_looking = b->must_again && are_there_any;
 	b->is_first = b->must_again = false;
-	b->at = start_of(b, above);
+	b->at = are_there_any ? start_of(b, above) : 0;
 }
 
 /* What is un-acked and was not known to be: a hand has taken the ack back, or it had been forgotten

@@ -15,12 +15,16 @@
 #include "notifier/openset.h"
 #include "notifier/seqruns.h"
 
+enum { BEYOND_EVERY = 10 };
+
 struct beyond {
 	struct seqruns held;
-	int64_t at;      /* of a pass: up to here it has looked */
-	bool is_looking; /* a pass goes on */
-	bool must_again; /* when it ends another one is to follow */
-	bool is_first;   /* and nothing that was said since it began has been missed */
+	int64_t at;        /* of a pass: up to here it has looked */
+	bool is_looking;   /* a pass goes on */
+	bool must_again;   /* when it ends another one is to follow */
+	bool is_first;     /* and nothing that was said since it began has been missed */
+	bool must_look;    /* the next time is one to look at them */
+	int n_passed_over; /* times since the last one that was */
 };
 
 void beyond_fini(struct beyond *b);
@@ -34,13 +38,17 @@ void beyond_remove(struct beyond *b, int64_t seq);
 bool beyond_may_hold(const struct beyond *b, int64_t seq);
 
 /* The lowest were read, `above` is the last of them; there are more (`has_more`), or terminals may
- * hold more: a pass begins, now or after the one that goes on. */
+ * hold more: a pass begins, now or after the one that goes on.  Where there are more and nothing is
+ * known to have been missed, every BEYOND_EVERY-th time: it costs a query for each thousand. */
 void beyond_look(struct beyond *b, int64_t above, bool has_more);
 
 /* The pass is given up. */
 void beyond_look_away(struct beyond *b);
 
-/* Something may have been missed. */
+/* The next time is one to look at them. */
+void beyond_ask(struct beyond *b);
+
+/* The same, for something may have been missed: also of what a first pass has yet to look at. */
 void beyond_doubt(struct beyond *b);
 
 /* A page was read: what is un-acked behind b->at, up to `upto`.  Of what was held, that which is

@@ -94,6 +94,7 @@ void
 watches_mark_due(struct watches *ws, struct watch *w)
 {
 	w->reread_at_ms = 0;
+	beyond_ask(&w->beyond);
 	ws->has_due = true;
 }
 

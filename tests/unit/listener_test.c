@@ -336,6 +336,7 @@ a_pass_tells_what_is_gone_and_learns_what_is_open(void **state)
 	/* New ones come; some are acked unheard, and of one the ack is taken back. */
 	beyond_add(&b, 21);
 	beyond_add(&b, 22);
+	beyond_ask(&b);
 	beyond_look(&b, 10, true);
 	assert_true(b.is_looking);
 	assert_string_equal(take(&b, "12 14 17 21", 10, 22), "13 19 22");
@@ -353,6 +354,7 @@ those_that_were_left_out_below_are_looked_at_too(void **state)
 	beyond_add(&b, 30);
 	beyond_add(&b, 50);
 	/* The lowest reach up to 40 now, and 30 is not among them. */
+	beyond_ask(&b);
 	beyond_look(&b, 40, true);
 	assert_int_equal(b.at, 29);
 	assert_string_equal(take(&b, "35 40 50", 40, 60), "30");
@@ -391,6 +393,8 @@ a_pass_goes_page_by_page_and_tells_no_more_than_one_at_once(void **state)
 		}
 		/* The time for the next one comes meanwhile: it waits. */
 		if (n_pages == 1)
+			beyond_ask(&b);
+		if (n_pages == 1)
 			beyond_look(&b, 0, true);
 		if (told == UPTO)
 			break;
@@ -404,6 +408,49 @@ a_pass_goes_page_by_page_and_tells_no_more_than_one_at_once(void **state)
 	assert_string_equal(take(&b, "", 0, UPTO), "");
 	assert_false(b.is_looking);
 	free(page);
+	beyond_fini(&b);
+}
+
+static void
+without_a_doubt_they_are_looked_at_now_and_then(void **state)
+{
+	struct beyond b = {0};
+	int n = 0;
+
+	(void)state;
+	beyond_begin(&b, 11, 20);
+	take(&b, "12", 10, 20);
+	for (int i = 0; i < 3 * BEYOND_EVERY; i++) {
+		beyond_look(&b, 10, true);
+		n += b.is_looking;
+		beyond_look_away(&b);
+	}
+	assert_int_equal(n, 3);
+	beyond_doubt(&b);
+	beyond_look(&b, 10, true);
+	assert_true(b.is_looking);
+	beyond_look_away(&b);
+	beyond_look(&b, 10, true);
+	assert_false(b.is_looking);
+	/* Few are left: what is gone of them is to be told. */
+	beyond_look(&b, INT64_MAX, false);
+	assert_true(b.is_looking);
+	beyond_fini(&b);
+}
+
+static void
+a_first_pass_may_end_with_nothing_above(void **state)
+{
+	struct beyond b = {0};
+
+	(void)state;
+	beyond_begin(&b, 11, 12);
+	beyond_ask(&b);
+	beyond_look(&b, 10, true); /* another one is to follow */
+	beyond_remove(&b, 11);
+	beyond_remove(&b, 12);
+	assert_string_equal(take(&b, "", INT64_MAX, 12), "");
+	assert_false(b.is_looking);
 	beyond_fini(&b);
 }
 
@@ -753,6 +800,8 @@ main(void)
 	    cmocka_unit_test(a_pass_tells_what_is_gone_and_learns_what_is_open),
 	    cmocka_unit_test(those_that_were_left_out_below_are_looked_at_too),
 	    cmocka_unit_test(a_pass_goes_page_by_page_and_tells_no_more_than_one_at_once),
+	    cmocka_unit_test(without_a_doubt_they_are_looked_at_now_and_then),
+	    cmocka_unit_test(a_first_pass_may_end_with_nothing_above),
 	    cmocka_unit_test(a_watch_knows_more_than_the_lowest),
 	    cmocka_unit_test(a_control_message_says_what_is_worth_a_look),
 	    cmocka_unit_test(what_is_no_control_message_says_nothing),
