@@ -96,7 +96,8 @@ struct inbox {
 void inbox_init(struct inbox *in, struct poller *poller);
 void inbox_fini(struct inbox *in); /* drops what nobody took */
 
-/* Any thread but the loop's.  The note is copied, what it owns is taken.  False: out of memory. */
+/* Any thread but the loop's, and not one that has its turn (it may wait for room, which whoever has
+ * the turn makes).  The note is copied, what it owns is taken.  False: out of memory. */
 bool inbox_post(struct inbox *in, const struct note *note);
 
 /* Makes the loop look, if there is something and it is not about to. */

@@ -314,8 +314,8 @@ random_below(struct loop *l, int64_t bound)
 	return bound <= 0 ? 0 : (int64_t)rand_r(&l->random) % bound;
 }
 
-/* The beats of a loop come in bunches, never later than asked for: where the loop and its peers are
- * awake for many in a row, each costs less.  Each loop has a beat of its own. */
+/* The beats of a loop are planned in bunches, none later than asked for: where the loop and its
+ * peers are awake for many in a row, each costs less.  Each loop has a beat of its own. */
 static void
 plan_beat(const struct loop *l, struct conn *c, int64_t due_ms)
 {

@@ -18,6 +18,7 @@ enum {
 	OPENINGS_MAX = 500,   /* merchants of a query that reads what is open */
 	BEYOND_MAX = 8,       /* of one that reads what is open above the lowest: others wait */
 	EVENTS_PER_MERCHANT = 250, /* of a query: see HUB_RING_ITEMS, and others wait for it */
+	EVENTS_IN_ALL = 2000,
 	INT64_TEXT = 21,
 };
 
@@ -613,16 +614,15 @@ take_event(struct reader *r, struct watch *w, const PGresult *res, int row)
 	reader_pass_on(r, it);
 }
 
-static const char events_per_merchant[] = "250", events_in_all[] = "2000";
-
 static PGresult *
 ask_one(struct reader *r, const struct watch *w)
 {
-	char id[INT64_TEXT], last[INT64_TEXT];
-	const char *params[] = {id, last, events_per_merchant};
+	char id[INT64_TEXT], last[INT64_TEXT], most[INT64_TEXT];
+	const char *params[] = {id, last, most};
 
 	snprintf(id, sizeof id, "%" PRId64, w->merchant);
 	snprintf(last, sizeof last, "%" PRId64, w->last);
+	snprintf(most, sizeof most, "%d", EVENTS_PER_MERCHANT);
 	pgconn_hurry(r->db);
 	return ask(r, "events of one", 3, params);
 }
@@ -631,9 +631,12 @@ static PGresult *
 ask_several(struct reader *r, struct watch *const *asked, size_t n)
 {
 	char ids_text[PGARRAY_ROOM(MERCHANTS_MAX)], lasts_text[PGARRAY_ROOM(MERCHANTS_MAX)];
-	const char *params[] = {NULL, NULL, events_per_merchant, events_in_all};
+	char most[INT64_TEXT], in_all[INT64_TEXT];
+	const char *params[] = {NULL, NULL, most, in_all};
 	struct pgarray ids, lasts;
 
+	snprintf(most, sizeof most, "%d", EVENTS_PER_MERCHANT);
+	snprintf(in_all, sizeof in_all, "%d", EVENTS_IN_ALL);
 	pgarray_start(&ids, ids_text, sizeof ids_text);
 	pgarray_start(&lasts, lasts_text, sizeof lasts_text);
 	for (size_t i = 0; i < n; i++) {

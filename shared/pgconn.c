@@ -353,8 +353,10 @@ pgconn_exec(
 	size_t i = index_of(c, statement);
 	PGresult *res;
 
-	if (c->raw == NULL)
+	if (c->raw == NULL) {
+		c->is_urgent = false;
 		return NULL;
+	}
 	if (!c->is_unprepared) {
 		res = finish(c,
 		    PQsendQueryPrepared(c->raw, c->names[i], n_params, params, NULL, NULL, 0),

@@ -13,7 +13,7 @@ struct vigil {
 	int64_t not_till_ns; /* the last one was in vain */
 };
 
-/* Looks whether a socket can be read, again and again for some 0.1 ms, and lets others run in
+/* Looks whether a socket can be read, again and again for 0.2 ms at most, and lets others run in
  * between.  True: it can.  False: not yet, or it is not worth the while: the caller is to sleep. */
 bool vigil_keep(struct vigil *v, int fd);
 
