@@ -15,7 +15,7 @@ import time
 
 # Below the range the kernel takes client ports from, so that no outgoing connection is met.
 PORTS = range(12000, 32000)
-CLAIM = 100  # so many ports are claimed at a time
+CLAIM = 250  # so many ports are claimed at a time
 CLAIMED = "ORDERBELL_TEST_PORTS"  # in the environment: the first of those claimed
 claims = []
 
@@ -135,12 +135,12 @@ def can_bind(port):
     return True
 
 
-def claim(first):
-    """A socket whose name says whose the ports from `first` on are; None: somebody else's.  The
+def claim(what, first):
+    """A socket whose name says whose the port is, or those from it on; None: somebody else's.  The
     kernel forgets it with the process."""
     name = socket.socket(socket.AF_UNIX)
     try:
-        name.bind(f"\0orderbell-test-ports-{first}")
+        name.bind(f"\0orderbell-test-{what}-{first}")
     except OSError:
         name.close()
         return None
@@ -154,7 +154,7 @@ def claim_ports():
         return
     blocks = PORTS[::CLAIM]
     for first in random.sample(blocks, len(blocks)):
-        claimed = claim(first)
+        claimed = claim("ports", first)
         if claimed is not None:
             claims.append(claimed)
             os.environ[CLAIMED] = str(first)
@@ -162,20 +162,30 @@ def claim_ports():
 
 
 def is_claimed(port):
-    name = claim(port - (port - PORTS.start) % CLAIM)
+    name = claim("ports", port - (port - PORTS.start) % CLAIM)
     if name is not None:
         name.close()
     return name is None
 
 
+def keep_port(port):
+    """Nobody is given that port until what this gives is closed, or this process ends.  None: it is
+    somebody else's."""
+    return claim("port", port)
+
+
 def free_port(but=()):
-    """A loopback port nobody has now.  Where none were claimed somebody may take it before we do: be
-    ready to try again."""
+    """A loopback port nobody has now, nor is given by this function as long as this process lives.
+    Where none were claimed somebody else may take it before we do: be ready to try again."""
     first = int(os.environ.get(CLAIMED, 0))
     ports = range(first, first + CLAIM) if first else PORTS
     for _ in range(1000):
         port = random.choice(ports)
-        if port not in but and can_bind(port) and (first or not is_claimed(port)):
+        if port in but or not can_bind(port) or (not first and is_claimed(port)):
+            continue
+        kept = keep_port(port)
+        if kept is not None:
+            claims.append(kept)
             return port
     raise RuntimeError("no free port found")
 

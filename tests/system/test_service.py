@@ -86,8 +86,9 @@ class Notifier(unittest.TestCase):
                           "drain_s": 2}.items())
         os.chmod(config, 0o644)
         user = processes.unprivileged_user()
+        log = os.path.join(self.folder, f"{self.id()}-{port}.log")
         managed = Managed([self.program, "--config", config], self.folder, user=user,
-                          watchdog_s=WATCHDOG_S, log=os.path.join(self.folder, f"{port}.log"))
+                          watchdog_s=WATCHDOG_S, log=log)
         self.addCleanup(managed.end)
         self.assertTrue(managed.wait_for("READY", WITHIN_S), "ready")
         return managed

@@ -17,7 +17,7 @@ import time
 import urllib.parse
 
 import webhooks
-from processes import until
+from processes import keep_port, until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 HOSTS = ("lighttpd", "apache", "apache-fcgid", "nginx", "haproxy")
@@ -132,6 +132,7 @@ class Stack:
         self.postgres_port = postgres_port
         self.tls = tls
         self.folder = None
+        self.kept = []
         self.env = {}
 
     # --- life ---
@@ -159,6 +160,9 @@ class Stack:
             self.down()
             raise
         self.read_env()
+        with open(os.path.join(self.folder, "stack.json"), encoding="utf-8") as f:
+            ports = json.load(f)["ports"].values()
+        self.kept = [keep_port(port) for port in ports]  # also while what listens there is down
         return self
 
     def down(self):
@@ -169,6 +173,8 @@ class Stack:
         if not os.environ.get("KEEP_STACKS"):
             subprocess.run(["rm", "-rf", self.folder], check=False)
         self.folder = None
+        for kept in filter(None, self.kept):
+            kept.close()
         Stack.running.remove(self)
 
     def run(self, *argv):
