@@ -150,7 +150,8 @@ class NotifyQueue(unittest.TestCase):
         started = time.monotonic()
         self.v1.send(json.dumps({"ack": [seq]}))
         for terminal in (self.v1, self.other):
-            terminal.wait_for(lambda m: seq in m.get("acked", ()), "acked", REREAD_S + 5)
+            terminal.wait_for(lambda m: isinstance(m.get("acked"), list) and seq in m["acked"],
+                              "acked", REREAD_S + 5)
         told(f"{when}, an ack was told after {time.monotonic() - started:.1f} s")
         self.assertEqual(self.dba.do("select acked_by from order_event where merchant_id = 1 "
                                      f"and seq = {seq}"), "till-1")

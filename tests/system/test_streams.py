@@ -177,9 +177,11 @@ class Streams(Cases):
         prompt, slow = self.slow_ones()
         self.fill(prompt, 200, "its socket is full")
         self.stack.psql(f"select notify({self.merchant}, 3, '') from generate_series(1, 20000)")
+        self.wait_seq(prompt, 20206)
         self.stack.psql(f"select count(*) from ack({self.merchant}, "
                         "array(select * from generate_series(1, 20206)), 'dba')")
-        prompt.wait_for(lambda m: 20206 in m.get("acked", ()), "acked", 30)
+        prompt.wait_for(lambda m: isinstance(m.get("acked"), list) and 20206 in m["acked"],
+                        "acked", 60)
         self.fill(prompt, 400, "the ring is full of others")
         for client, word in zip(slow, (b'{"code":4001}', b"\x88\x02\x0f\xa1")):
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
