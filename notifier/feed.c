@@ -7,10 +7,7 @@
 #include "notifier/hub.h"
 #include "shared/clock.h"
 
-enum {
-	SHARED_EVENTS = 32, /* see page_start(); well below PAGE_ITEMS */
-	MISSED_ACKS = 1000, /* of one message */
-};
+enum { SHARED_EVENTS = 32 }; /* see page_start(); well below PAGE_ITEMS */
 
 /* Whom a page is for. */
 static const enum feed feed_of_page[PAGE_KINDS] = {
@@ -67,11 +64,11 @@ go_to_ring(struct conn *c)
 static bool
 tell_missed_acks(struct conn *c)
 {
-	int64_t merchant = c->session.grant.merchant, from = 0, seqs[MISSED_ACKS];
+	int64_t merchant = c->session.grant.merchant, from = 0, seqs[ITEM_ACKS_MAX];
 	bool ok = member_knows_missed(&c->member);
 	size_t n, len;
 
-	while (ok && (n = member_missed(&c->member, from, seqs, MISSED_ACKS)) > 0) {
+	while (ok && (n = member_missed(&c->member, from, seqs, ITEM_ACKS_MAX)) > 0) {
 		struct item *it = item_new_acked(merchant, seqs, n, "");
 		const uint8_t *bytes =
 		    it == NULL ? NULL : item_wire(it, session_wire(&c->session), &len);

@@ -36,6 +36,8 @@ struct item;
  * clients get has & < > " ' as HTML entities: a known one puts it into its page raw. */
 struct item *item_new(const struct event *ev, bool escape_plain);
 
+enum { ITEM_ACKS_MAX = 1000 }; /* of one that tells of them */
+
 /* Tells that a merchant's events were acked at terminal `by`; not for plain clients.  NULL when out
  * of memory. */
 struct item *item_new_acked(int64_t merchant, const int64_t *seqs, size_t n, const char *by);

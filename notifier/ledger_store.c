@@ -16,7 +16,6 @@ enum {
 	CONNECT_MS = 5000,
 	QUERY_MS = 5000,
 	LIVENESS_MS = 5000, /* the session is tried that often when nothing else is asked of it */
-	ACKED_MAX = 1000,   /* seqs of an item that tells of acks */
 	ID_TEXT = 21,
 };
 
@@ -159,25 +158,23 @@ new_page(const struct question *q)
 static void
 take_open(struct page *p, const char *seqs)
 {
-	while (*seqs != '\0' && p->n_open <= STAND_OPEN_MAX) {
-		char *end;
-
-		p->open[p->n_open++] = strtoll(seqs, &end, 10);
-		seqs = end + strspn(end, " ");
-	}
+	while (p->n_open <= STAND_OPEN_MAX && pgarray_next(&seqs, &p->open[p->n_open]))
+		p->n_open++;
 }
 
 /* Takes "3 4 9"; who acked them is not told. */
 static void
 take_acked(struct page *p, const char *seqs)
 {
-	int64_t some[ACKED_MAX];
+	int64_t some[ITEM_ACKS_MAX];
 
-	while (*seqs != '\0') {
+	for (;;) {
 		size_t n = 0;
 
-		for (char *end; *seqs != '\0' && n < ACKED_MAX; seqs = end + strspn(end, " "))
-			some[n++] = strtoll(seqs, &end, 10);
+		while (n < ITEM_ACKS_MAX && pgarray_next(&seqs, &some[n]))
+			n++;
+		if (n == 0)
+			return;
 		p->items[p->n_items] = item_new_acked(p->merchant, some, n, "");
 		if (p->items[p->n_items++] == NULL)
 			abort();

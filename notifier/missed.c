@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "notifier/item.h"
 #include "notifier/seqruns.h"
 
 struct missed_slip {
@@ -11,7 +12,7 @@ struct missed_slip {
 	uint64_t end; /* behind the number of its last item */
 };
 
-static_assert(MISSED_SLIP_ACKS + MISSED_ITEM_ACKS <= SEQRUNS_MAX,
+static_assert(MISSED_SLIP_ACKS + ITEM_ACKS_MAX <= SEQRUNS_MAX,
     "a slip holds what is noted on it, however far apart");
 
 void

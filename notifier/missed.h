@@ -13,7 +13,6 @@
 enum {
 	MISSED_SLIPS = 8,
 	MISSED_SLIP_ACKS = 1024, /* one is full, with the item that brings it there */
-	MISSED_ITEM_ACKS = 1000, /* an item tells of no more at once */
 };
 
 struct missed_slip;

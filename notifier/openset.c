@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notifier/pgarray.h"
+
 void
 openset_fini(struct openset *s)
 {
@@ -92,11 +94,9 @@ openset_has(const struct openset *s, int64_t seq)
 void
 opening_read(struct opening *o, const char *text)
 {
-	char *end;
-
 	o->n = 0;
 	o->is_all = true;
-	for (int64_t seq; (seq = strtoll(text, &end, 10)) > 0 && end != text; text = end) {
+	for (int64_t seq; pgarray_next(&text, &seq);) {
 		if (o->n == OPENSET_MAX) {
 			o->is_all = false;
 			return;

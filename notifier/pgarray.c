@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void
@@ -51,4 +52,17 @@ pgarray_end(struct pgarray *a)
 {
 	advance(a, snprintf(a->text + a->len, a->room - a->len, "%s", a->len == 0 ? "{}" : "}"));
 	return a->text;
+}
+
+bool
+pgarray_next(const char **text, int64_t *value)
+{
+	char *end;
+	int64_t next = strtoll(*text, &end, 10);
+
+	if (next <= 0)
+		return false;
+	*value = next;
+	*text = end;
+	return true;
 }

@@ -309,9 +309,8 @@ static size_t
 read_ids(struct reader *r, const char *text)
 {
 	size_t n = 0;
-	char *end;
 
-	for (int64_t id; (id = strtoll(text, &end, 10)) > 0 && end != text; text = end) {
+	for (int64_t id; pgarray_next(&text, &id);) {
 		if (n == r->ids_room) {
 			r->ids_room = n == 0 ? 16 : n * 2;
 			r->ids = realloc(r->ids, r->ids_room * sizeof *r->ids);
@@ -503,9 +502,8 @@ take_turns(struct reader *r, struct watch **taken)
 		if (w->is_known && w->beyond.is_looking)
 			taken[n++] = w;
 	}
-	if (n == BEYOND_MAX)
-		return n;
-	r->beyond_at = 0;
+	if (n < BEYOND_MAX)
+		r->beyond_at = 0;
 	return n;
 }
 

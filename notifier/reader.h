@@ -6,12 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "notifier/item.h"
 #include "notifier/listener.h"
 #include "notifier/pgarray.h"
 #include "notifier/watches.h"
 #include "shared/pgconn.h"
 
-enum { READER_ACKS_MAX = 1000 }; /* looked up at once */
+enum { READER_ACKS_MAX = ITEM_ACKS_MAX }; /* looked up at once, and told */
 
 /* Events that may have been acked, to be looked up. */
 struct reader_acks {

@@ -149,6 +149,25 @@ an_array_is_written_as_postgresql_reads_it(void **state)
 	assert_string_equal(pgarray_end(&a), "{\"till-1\",\"null\",\"\",\"{1,\\\"\\\\\"}");
 }
 
+static void
+numbers_in_a_row_are_read_one_by_one(void **state)
+{
+	const char *text = "3 4 9223372036854775807", *none = "", *odd = "7 x";
+	int64_t value = 0;
+
+	(void)state;
+	assert_true(pgarray_next(&text, &value));
+	assert_int_equal(value, 3);
+	assert_true(pgarray_next(&text, &value));
+	assert_int_equal(value, 4);
+	assert_true(pgarray_next(&text, &value));
+	assert_int_equal(value, INT64_MAX);
+	assert_false(pgarray_next(&text, &value));
+	assert_false(pgarray_next(&none, &value));
+	assert_true(pgarray_next(&odd, &value));
+	assert_false(pgarray_next(&odd, &value));
+}
+
 /* --- item --- */
 
 static void
@@ -437,6 +456,7 @@ main(void)
 	    cmocka_unit_test(a_map_finds_what_was_put_and_forgets_what_was_removed),
 	    cmocka_unit_test(an_outbox_gives_its_bytes_in_order_and_holds_nothing_when_empty),
 	    cmocka_unit_test(an_array_is_written_as_postgresql_reads_it),
+	    cmocka_unit_test(numbers_in_a_row_are_read_one_by_one),
 	    cmocka_unit_test(an_event_is_written_for_each_kind_of_client),
 	    cmocka_unit_test(amount_items_and_voice_are_for_those_who_know_them),
 	    cmocka_unit_test(details_that_are_not_as_they_must_be_are_left_out),
