@@ -554,8 +554,8 @@ hub_set_stream(struct hub *h, struct room *r, const struct stand *stand)
 	/* Also what came before it was known, for another loop's sake: `complete_from` is beyond.
 	 */
 	clear_ring(h, r);
-	missed_fini(
-	    &r->missed); /* those who are told of this stream are told what is open from here on */
+	/* Those who are told of this stream are told what is open from here on. */
+	missed_fini(&r->missed);
 	h->version++;
 	snprintf(r->epoch, sizeof r->epoch, "%s", stand->epoch);
 	r->top = stand->top;
@@ -643,6 +643,12 @@ int64_t
 room_top(const struct room *r)
 {
 	return r->top;
+}
+
+size_t
+room_n_members(const struct room *r)
+{
+	return r->n_members;
 }
 
 struct member *

@@ -69,8 +69,9 @@ uint64_t room_told_at(const struct room *r);
 
 bool room_is_known(const struct room *r);
 int64_t room_merchant(const struct room *r);
-const char *room_epoch(const struct room *r);      /* "" while not known */
-int64_t room_top(const struct room *r);            /* the last seq published */
+const char *room_epoch(const struct room *r); /* "" while not known */
+int64_t room_top(const struct room *r);       /* the last seq published */
+size_t room_n_members(const struct room *r);
 struct member *room_members(const struct room *r); /* first of a list by ->next */
 
 /* Appends an item to its merchant's ring and takes a reference of its own.  What an acked item

@@ -526,14 +526,11 @@ are_for_few(const void *arg, const struct note *notes, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct room *r;
-		const struct member *m;
 
 		if (notes[i].kind != NOTE_ITEM)
 			return false;
 		r = hub_room(l->hub, item_merchant(notes[i].item));
-		m = r == NULL ? NULL : room_members(r);
-		for (; m != NULL && n_members <= FEW_MEMBERS; m = m->next)
-			n_members++;
+		n_members += r == NULL ? 0 : room_n_members(r);
 	}
 	return n_members <= FEW_MEMBERS;
 }
